@@ -1,0 +1,44 @@
+# Everything is set up by the target that needs it: `make run` and `make test` work on a fresh Debian/Ubuntu.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run test soak check bench clean
+
+run: $(VENV)/.run
+	$(BIN)/dicom-router run config.example.yaml
+
+test: $(VENV)/.test
+	tests/install_peers.sh
+	$(BIN)/python -m pytest -m "not soak"
+
+soak: $(VENV)/.test
+	tests/install_peers.sh
+	$(BIN)/python -m pytest -m soak
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy -p router -p router.plugins
+
+bench: $(VENV)/.test
+	tests/install_peers.sh
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) build *.egg-info
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV) || { echo "no venv module: apt install python3-venv"; exit 1; }
+
+$(VENV)/.run: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/.test: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	touch $@
+
+$(VENV)/.dev: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	touch $@
