@@ -1,0 +1,62 @@
+"""The router's log: events with fields, as text for people or as JSON lines for collectors."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Literal
+
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING,
+           "error": logging.ERROR}  # fmt: skip
+
+
+def configure(level: str, form: Literal["text", "json"]) -> None:
+    """Log the router's events to standard error; other libraries' from warnings up."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Json() if form == "json" else _Text())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("router").setLevel(_LEVELS[level])
+    # pynetdicom and pydicom quote element values in their warnings.
+    for name in ("pynetdicom", "pydicom"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _one_line(text: str) -> str:
+    """What a peer sent may hold line ends or terminal escapes: none reach the log as such."""
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+
+
+class _Text(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line = f"{time} {record.levelname.lower():7} {_one_line(record.getMessage())}"
+        return line + _trace(record, "\n  ")
+
+
+class _Json(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        entry = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "area": record.name,
+            "event": _one_line(record.getMessage()),
+        }
+        trace = _trace(record, " < ")
+        return json.dumps(entry | ({"trace": trace} if trace else {}))
+
+
+def _trace(record: logging.LogRecord, between: str) -> str:
+    """Type, files and lines of an exception: its text may quote a patient and is left out."""
+    if not record.exc_info or record.exc_info[1] is None:
+        return ""
+    error = record.exc_info[1]
+    frames = []
+    frame = error.__traceback__
+    while frame is not None:
+        frames.append(f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}")
+        frame = frame.tb_next
+    return between + between.join([type(error).__name__, *frames])
