@@ -1,0 +1,162 @@
+"""The ledger: the durable record of what was accepted, where it has to go and what became of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+    from concurrent.futures import Future
+    from datetime import datetime
+
+    from router.spool.records import (
+        Arrival,
+        Attempt,
+        CopyOutcome,
+        CopyTask,
+        DeliveryTask,
+        Expirable,
+        IntakeRefusal,
+        PlannedCopy,
+        ReleasedInstance,
+        Selection,
+    )
+    from router.spool.reports import QueueRow, Summary, Trail
+
+
+class Ledger(Protocol):
+    """A future's result means durable. Writes raise, through their future, `SpoolFull` (nothing
+    changed, may be tried again) or `SpoolFailed` (no more until restart).
+
+    Reads never wait for writes. Every method may be called from any thread.
+
+    Claims belong to the process: what it had claimed when it ended is claimed again.
+    """
+
+    def accept(self, arrival: Arrival) -> Future[int]:
+        """Record an instance with its copies and first deliveries; its file must be synced.
+
+        The file's directory is synced before the commit. The result is the instance's id.
+        """
+
+    def refused(self, refusal: IntakeRefusal) -> None:
+        """Remember for `summary` what was refused; dropped rather than waited for."""
+
+    def claim_copies(self, limit: int, now: datetime | None = None) -> Sequence[CopyTask]:
+        """Copies to be processed, in arrival order; nobody else gets them until they are
+        finished or given back. Held ones are claimed again once their `retry_after` is over.
+        """
+
+    def finish_copy(self, copy_id: int, outcome: CopyOutcome) -> Future[None]:
+        """Record what the chain made of a claimed copy and make the deliveries it allows.
+
+        A copy that was held or discarded by a person meanwhile stays so.
+        """
+
+    def release_copy_claims(self, copy_ids: Collection[int]) -> None:
+        """Give claimed copies back unprocessed."""
+
+    def claim(
+        self, destination: str, limit: int, now: datetime | None = None
+    ) -> Sequence[DeliveryTask]:
+        """Deliveries to be sent, those put first first, then in arrival order.
+
+        Nobody else gets them until they are finished or given back. A paused destination has none.
+        """
+
+    def finish(self, attempts: Sequence[Attempt]) -> Future[None]:
+        """Record tries at claimed deliveries. `delivered` is always believed; otherwise a
+        delivery that was held or discarded meanwhile stays so.
+        """
+
+    def release_claims(self, delivery_ids: Collection[int]) -> None:
+        """Give claimed deliveries back unsent: no attempt is recorded."""
+
+    def next_due(self, topic: str) -> datetime | None:
+        """When the next waiting try of "copies" or "destination:NAME" is due, if any waits."""
+
+    def subscribe(self, callback: Callable[[set[str]], None]) -> None:
+        """Call back after commits, on the ledger's own thread, with where there is something
+        to do: "copies", "destination:NAME", "instances" (released ones). Must be quick.
+        """
+
+    def claim_released(self, limit: int) -> Sequence[ReleasedInstance]:
+        """Released instances that wait to be routed again."""
+
+    def plan(
+        self,
+        instance_id: int,
+        generation: int,
+        copies: Sequence[PlannedCopy],
+        held_reason: str | None = None,
+    ) -> Future[None]:
+        """Route a released instance anew, or hold it again."""
+
+    def hold(self, selection: Selection, reason: str) -> Future[int]:
+        """Keep what waits from being processed or sent; the result counts what was changed."""
+
+    def release(self, selection: Selection) -> Future[int]:
+        """Let what is held go on: copies are processed again, deliveries queued with their
+        attempts forgotten, instances reported to subscribers to be routed again.
+        """
+
+    def retry(self, selection: Selection) -> Future[int]:
+        """What waits for its next try is due now."""
+
+    def first(self, selection: Selection) -> Future[int]:
+        """Queued deliveries are sent before all others."""
+
+    def discard(self, selection: Selection, reason: str) -> Future[int]:
+        """End what waits or is held, with a reason. Selected by destination, a copy for
+        several destinations is left alone.
+        """
+
+    def hold_copies_of_unknown_routes(self, known: Collection[str]) -> Future[int]:
+        """Hold unprocessed copies whose route is not in the configuration any more."""
+
+    def pause(self, destination: str) -> Future[None]:
+        """Send nothing more there until resumed, also after a restart."""
+
+    def resume(self, destination: str) -> Future[None]:
+        """End a pause."""
+
+    def paused(self) -> set[str]:
+        """The paused destinations."""
+
+    def summary(self, now: datetime | None = None) -> Summary:
+        """How everything stands; seconds when millions wait."""
+
+    def count(self, selection: Selection) -> int:
+        """How many deliveries, copies and instances wait or are held."""
+
+    def list(self, selection: Selection, limit: int = 1000) -> Sequence[QueueRow]:
+        """What waits or is held: instances, then copies, then deliveries, oldest first."""
+
+    def where(
+        self,
+        uid: str | None = None,
+        *,
+        accession_number: str | None = None,
+        patient_id: str | None = None,
+        limit: int = 1000,
+    ) -> Trail:
+        """The trail by SOP Instance, Series or Study Instance UID (received or outgoing),
+        Accession Number or Patient ID, exactly one of them.
+        """
+
+    def referenced(self, paths: Sequence[str]) -> set[str]:
+        """Those of the files that an instance lies in."""
+
+    def expirable(self, before: datetime, limit: int) -> Sequence[Expirable]:
+        """Instances that were done before then and still have files, first done first."""
+
+    def forget_files(self, instance_ids: Collection[int]) -> Future[None]:
+        """Their files are gone."""
+
+    def forget(self, before: datetime) -> Future[int]:
+        """Drop the rows of done instances received before then whose files are gone, and older
+        refusals, a bounded number per call; the result counts the instances.
+        """
+
+    def close(self) -> None:
+        """Finish what was submitted, then close; later writes raise `SpoolError`."""

@@ -1,0 +1,163 @@
+"""What the ledger answers to people: what waits and why, and the trail of an instance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from router.instance import Association
+    from router.spool.records import Attempt, CopyState, DeliveryState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DestinationSummary:
+    """How one destination stands. `queued` includes what is being sent (`sending`) and what
+    waits for its next try; `studies_waiting`, `bytes_waiting` and `oldest` are of `queued`.
+
+    `failing_since` is the first failed try since the last success; `last_status` and
+    `last_comment` are the last failure's, kept while it is failing.
+    """
+
+    destination: str
+    queued: int
+    sending: int
+    held: int
+    studies_waiting: int
+    bytes_waiting: int
+    oldest: datetime | None
+    last_success: datetime | None
+    failing_since: datetime | None
+    last_status: int | None
+    last_comment: str
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HeldCopies:
+    """The copies of one route held for one reason."""
+
+    route: str
+    reason: str
+    plugin: str
+    hook: str
+    count: int
+    oldest: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HeldInstances:
+    """The instances no route wanted, held for one reason."""
+
+    reason: str
+    count: int
+    oldest: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalGroup:
+    """What was refused alike at intake: `count` times, last at `last`."""
+
+    listener: str
+    calling_ae_title: str
+    address: str
+    status: int
+    reason: str
+    count: int
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What `status` tells: destinations by name, refusals of the last 24 hours, what lies here.
+
+    `instances` and `spool_bytes` are what files are kept of; `missing_files` counts instances
+    that still have to go somewhere but whose file is gone; `failed` is why nothing more is accepted.
+    """
+
+    destinations: tuple[DestinationSummary, ...]
+    copies_waiting: int
+    held_copies: tuple[HeldCopies, ...]
+    held_instances: tuple[HeldInstances, ...]
+    refusals: tuple[RefusalGroup, ...]
+    instances: int
+    spool_bytes: int
+    missing_files: int
+    failed: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueRow:
+    """One delivery, copy or instance that waits or is held, since `since`, due at `due` if later."""
+
+    kind: Literal["delivery", "copy", "instance"]
+    id: int
+    state: Literal["queued", "received", "held"]
+    destinations: tuple[str, ...]
+    route: str
+    study_instance_uid: str
+    sop_instance_uid: str
+    size: int
+    since: datetime
+    due: datetime | None
+    attempts: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyTrail:
+    """What became of one route's copy; the UIDs are those it leaves with."""
+
+    route: str
+    state: CopyState
+    destinations: tuple[str, ...]
+    reason: str
+    plugin: str
+    hook: str
+    sop_instance_uid: str
+    study_instance_uid: str
+    finished: datetime | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryTrail:
+    """What became of one delivery, with every try.
+
+    `suppressed`: not made, since an earlier route sends the same SOP Instance UID there.
+    """
+
+    destination: str
+    route: str
+    state: DeliveryState
+    sop_instance_uid: str
+    reason: str
+    attempts: tuple[Attempt, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceTrail:
+    """An instance from its arrival on; `kept` while its file is."""
+
+    instance_id: int
+    sop_class_uid: str
+    sop_instance_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+    association: Association
+    received: datetime
+    size: int
+    held_reason: str | None
+    kept: bool
+    copies: tuple[CopyTrail, ...]
+    deliveries: tuple[DeliveryTrail, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """Everything known of what was asked for, oldest first; `truncated` when there is more."""
+
+    instances: tuple[InstanceTrail, ...]
+    truncated: bool
