@@ -1,0 +1,109 @@
+"""What the scanner found: the header kept in memory, and where the bulk values are in the file."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Bulk:
+    """A value kept by reference: its bytes in data set coordinates (0 = the data set's first).
+
+    Of an encapsulated value the bytes up to and including its sequence delimitation item.
+    """
+
+    offset: int
+    length: int
+
+
+class Span(NamedTuple):
+    """One element, in header coordinates: it begins at `start`, its value at `value`.
+
+    `length` is the number of value bytes in the header: 0 for bulk, and without the delimitation
+    item of an undefined length. `end` is where the next element begins. `vr` is two letters;
+    Implicit VR looks it up, "UN" where the dictionary does not know the tag.
+    """
+
+    tag: int
+    vr: str
+    start: int
+    value: int
+    length: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why the walk ended early, in words without patient data, and at which data set byte.
+
+    truncated: an element claims more bytes than came. unwalkable: anything else; never rewritten.
+    """
+
+    kind: Literal["truncated", "unwalkable"]
+    reason: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a data set may cost: bytes of header, depth of sequences, elements and bulk values."""
+
+    header: int = 64 * 1024 * 1024
+    nesting: int = 64
+    elements: int = 65_536  # of the top level
+    bulk: int = 65_536
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a data set looks like: `header` is all of its bytes but the bulk values, in order.
+
+    After a problem the bytes from `problem.offset` on are the last of `bulk`, and `spans` are the
+    top-level elements before it. `length` counts all bytes of the data set.
+    """
+
+    transfer_syntax: str
+    header: bytes
+    bulk: tuple[Bulk, ...]
+    length: int
+    spans: tuple[Span, ...]
+    problem: Problem | None = None
+
+    @cached_property
+    def elements(self) -> Mapping[int, Span]:
+        """The top-level elements by tag; of duplicates the first."""
+        return {span.tag: span for span in reversed(self.spans)}
+
+    @cached_property
+    def bulk_positions(self) -> tuple[int, ...]:
+        """Where in the header each bulk value is missing."""
+        positions, missing = [], 0
+        for bulk in self.bulk:
+            positions.append(bulk.offset - missing)
+            missing += bulk.length
+        return tuple(positions)
+
+    def bulk_at(self, value: int) -> Bulk | None:
+        """The bulk value of the element whose value begins at header position `value`."""
+        index = bisect_left(self.bulk_positions, value)
+        found = index < len(self.bulk) and self.bulk_positions[index] == value
+        return self.bulk[index] if found else None
+
+    def pieces(self, start: int, end: int) -> Iterator[bytes | Bulk]:
+        """What the header range stands for: its bytes, and the bulk values among them in order.
+
+        A bulk value missing at `start` belongs to the element before, one at `end` to the range.
+        """
+        positions = self.bulk_positions
+        at = start
+        for index in range(bisect_right(positions, start), bisect_right(positions, end)):
+            yield self.header[at : positions[index]]
+            yield self.bulk[index]
+            at = positions[index]
+        yield self.header[at:end]
