@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
 
 from router import status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
     from logging import Logger
     from pathlib import Path
 
+    from numpy.typing import NDArray
     from pydicom.dataset import Dataset
+    from pydicom.uid import UID
+
+    from router.dataset import Scan, Segment
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the bytes of a copy are, and how they read."""
+
+    segments: tuple[Segment, ...]
+    scan: Scan
 
 
 @dataclass(frozen=True)
@@ -118,3 +130,32 @@ class Query:
     identifier: Dataset
     association: Association
     move_destination: str | None
+
+
+class Sender(Protocol):
+    """A destination type's own way out, made by `open_destination`; used by one thread."""
+
+    def send(self, instance: Instance) -> str:
+        """Return, once the instance is safe there, what the trail shall say.
+
+        Raises `Unavailable` where everything has to wait, `Rejected` where only this object does.
+        """
+
+    def close(self) -> None: ...
+
+
+class Instance:
+    """One route's own copy of a SOP instance; used by one thread at a time."""
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        association: Association,
+        route: str,
+        received: datetime,
+        workspace: Path | None = None,
+        original: Source | None = None,
+        notes: dict[str, Any] | None = None,
+    ) -> None:
+        raise NotImplementedError
