@@ -1,0 +1,178 @@
+"""The checked, frozen configuration: attributes are exactly the keys of the YAML file.
+
+Durations are seconds (`never`: infinite), sizes bytes, paths absolute, mappings in file order.
+Defaults are written as a file would have them and read the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotations
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, GetPydanticSchema, Tag
+from pydantic_core import core_schema
+
+from router.config import values as v
+from router.config.mistakes import Mistake, Position
+from router.config.plugin_use import ChainEntry, PluginUse
+from router.config.when import When
+
+_AsBuilt = GetPydanticSchema(lambda _source, _handler: core_schema.any_schema())
+Chain = Annotated[tuple[ChainEntry, ...], _AsBuilt]
+# What the loader adds has an alias no YAML key is likely to be, so that the attribute's own name
+# in a file is as unknown as any other.
+
+
+class Model(BaseModel):
+    """What every part of a configuration is: unchangeable, and nothing unknown in it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
+
+
+class Spool(Model):
+    """Where everything accepted and not yet done is kept."""
+
+    directory: v.AbsolutePath = Field("./spool")
+    queue: Literal["sqlite"] = "sqlite"
+    keep_free: v.Size = Field("5 GiB")
+    retain: v.Duration = Field("1 d")
+    history: v.Duration = Field("30 d")
+
+
+class Accept(Model):
+    """Who may open an association: all that is given must match."""
+
+    calling_ae_titles: v.Many[v.AETitleOrAny] = ("*",)
+    networks: v.Many[v.Network] = Field(("0.0.0.0/0", "::/0"))
+    peers: v.AllOr[str] | None = None
+
+
+class Listener(Model):
+    """A service class provider: one port, its AE titles, and who may use it."""
+
+    ae_title: v.Many[v.AETitleOrAny] = ("*",)
+    port: v.ListenPort = 11112
+    bind: v.BindAddress = "0.0.0.0"
+    accept: Accept | None = None
+    transfer_syntaxes: v.AllOr[v.TransferSyntax] = "all"
+    maximum_associations: v.Count = 100
+    acknowledge: Literal["received"] = "received"
+    unmatched: Literal["refuse", "hold", "discard"] = "refuse"
+    chain: Chain = ()
+
+
+class Peer(Model):
+    """Who is who: an association is this peer's if all of it matches."""
+
+    calling_ae_titles: v.Many[v.AETitleOrAny] = ("*",)
+    networks: v.Many[v.Network] = Field(("0.0.0.0/0", "::/0"))
+    services: v.Many[Literal["store", "echo"]] = ("store", "echo")
+    assume_character_set: v.CharacterSet | None = None
+
+
+class Retry(Model):
+    """Seconds between attempts at a destination that fails, doubling from first to longest."""
+
+    first: v.Duration = Field("5 s")
+    longest: v.Duration = Field("10 min")
+    hold_after: v.DurationOrNever = Field("never")
+
+
+class Timeouts(Model):
+    """Seconds a destination may take to connect, to negotiate or release, to answer."""
+
+    connect: v.Duration = Field("10 s")
+    association: v.Duration = Field("30 s")
+    response: v.Duration = Field("5 min")
+
+
+class DestinationConfig(Model):
+    """Where copies go: what every type of destination has."""
+
+    type: str
+    associations: v.Count = 2
+    close_after: v.CloseAfter = Field("5 s")
+    retry: Retry = Field({})
+    object_tries: v.Count = 3
+    priority: v.Priority = 0
+    chain: Chain = ()
+
+
+class DicomDestination(DestinationConfig):
+    """A storage service class provider that copies are sent to."""
+
+    type: Literal["dicom"] = "dicom"
+    ae_title: v.AETitle
+    host: v.HostName
+    port: v.PeerPort = 104
+    calling_ae_title: v.CallingAETitle = "ROUTER"
+    timeouts: Timeouts = Field({})
+    delivered_statuses: tuple[v.Status, ...] = ()
+    transfer_syntaxes: Literal["as_is"] = "as_is"
+
+
+class FolderDestination(DestinationConfig):
+    """A directory that copies are kept in as Part 10 files."""
+
+    type: Literal["folder"]
+    directory: v.AbsolutePath
+    path: v.PathTemplate = "{PatientID}/{StudyInstanceUID}/{SOPInstanceUID}.dcm"
+
+
+class PluginDestination(DestinationConfig):
+    """A destination whose `type` is a plugin's: `plugin` says which, and with what options."""
+
+    options: Any = None
+    plugin: Annotated[PluginUse, _AsBuilt] = Field(alias="(plugin)")
+
+
+class Route(Model):
+    """What applies to an instance (`when`), is done to its copy (`chain`), where it goes (`to`)."""
+
+    name: v.Name
+    when: Annotated[When | Literal["otherwise"] | None, _AsBuilt] = None
+    chain: Chain = ()
+    to: v.Many[str] = ()
+    position: Annotated[Position, _AsBuilt] = Field(alias="(position)")
+
+
+class Processing(Model):
+    """The worker processes that chains run in; `auto`: as many as processors."""
+
+    workers: v.Workers = "auto"
+
+
+class Logging(Model):
+    """What the log tells, and how; `patient_data` allows what identifies patients in it."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["text", "json"] = "text"
+    patient_data: bool = False
+
+
+def _destination_type(value: Any) -> str:  # noqa: ANN401
+    named = value.get("type", "dicom") if isinstance(value, Mapping) else "dicom"
+    return named if named in ("dicom", "folder") else "plugin"
+
+
+AnyDestination = Annotated[
+    Annotated[DicomDestination, Tag("dicom")]
+    | Annotated[FolderDestination, Tag("folder")]
+    | Annotated[PluginDestination, Tag("plugin")],
+    Discriminator(_destination_type),
+]
+
+
+class Config(Model):
+    """One configuration, whole; `lints` are what is allowed in it but worth a look."""
+
+    spool: Spool = Field({})
+    listeners: Mapping[v.Name, Listener] = Field({})
+    peers: Mapping[v.Name, Peer] = Field({})
+    destinations: Mapping[v.Name, AnyDestination] = Field({})
+    plugins: Annotated[Mapping[str, PluginUse], _AsBuilt] = Field({})
+    routes: tuple[Route, ...] = ()
+    processing: Processing = Field({})
+    timezone: v.TimeZone = Field("local")
+    logging: Logging = Field({})
+    lints: Annotated[tuple[Mistake, ...], _AsBuilt] = Field((), alias="(lints)")

@@ -1,0 +1,45 @@
+"""Amounts as administrators write them (`30 s`, `5 GiB`), read into seconds and bytes."""
+
+import math
+import re
+
+from router.config.mistakes import nearest
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_BYTES = {
+    "B": 1,
+    **{f"{prefix}B": 1000**power for power, prefix in enumerate("kMGT", 1)},
+    **{f"{prefix}iB": 1024**power for power, prefix in enumerate("KMGT", 1)},
+    "KB": 1000,
+}
+_AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)")
+
+
+def duration(value: object) -> float:
+    """Seconds of `500 ms`, `30 s`, `5 min`, `1 h`, `1 d` or 0; ValueError says what is wrong."""
+    return _amount(value, _SECONDS, "a time such as 30 s, 5 min, 1 h or 1 d")
+
+
+def duration_or_never(value: object) -> float:
+    """Like `duration`; `never` is infinite."""
+    return math.inf if value == "never" else duration(value)
+
+
+def size(value: object) -> int:
+    """Bytes of `64 KiB`, `200 MB`, `5 GiB` or 0; ValueError says what is wrong."""
+    return int(_amount(value, _BYTES, "a size such as 200 MB or 5 GiB"))
+
+
+def _amount(value: object, units: dict[str, float] | dict[str, int], expected: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError(f"expected {expected}")
+    match = _AMOUNT.fullmatch(str(value).strip())
+    if match is None:
+        raise ValueError(f"'{value}' is not {expected}")
+    number, unit = match.groups()
+    if not unit and float(number) != 0:
+        raise ValueError(f"{value} of what? say the unit: {expected}")
+    if unit and unit not in units:
+        hint = nearest(unit, units) or f"; known are {', '.join(units)}"
+        raise ValueError(f"unknown unit '{unit}'{hint}")
+    return float(number) * units.get(unit, 1)

@@ -1,0 +1,195 @@
+"""The kinds of value a configuration has, each refusing what is wrong in its own words."""
+
+import ipaddress
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    PlainValidator,
+    Tag,
+    ValidationInfo,
+)
+from pydicom.charset import python_encoding
+from pydicom.uid import AllTransferSyntaxes, UID
+
+from router.config.mistakes import nearest
+from router.config.units import duration, duration_or_never, size
+from router.dataset import parse_path
+
+IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def ae_title(text: str) -> str:
+    """The AE title without padding; ValueError says what is wrong with it (PS3.5 6.2, AE)."""
+    title = text.strip(" ")
+    if not title:
+        raise ValueError("an AE title is not only spaces")
+    if len(title) > 16:
+        raise ValueError(f"an AE title has at most 16 characters, '{title}' has {len(title)}")
+    if "\\" in title or not title.isascii() or _CONTROL.search(title):
+        raise ValueError("an AE title is ASCII without backslash or control characters")
+    return title
+
+
+def network(text: str) -> IPNetwork:
+    """A network in CIDR notation or a single address; ValueError says what is wrong."""
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError:
+        pass
+    try:
+        wider = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError(f"'{text}' is not a network such as 10.0.0.0/8 or 10.1.4.7") from None
+    raise ValueError(f"'{text}' has bits set after its prefix, did you mean '{wider}'?")
+
+
+def ae_title_or_any(text: str) -> str:
+    if text != "*" and "*" in text:
+        raise ValueError(f"'{text}': '*' stands only by itself here (any AE title)")
+    return ae_title(text)
+
+
+def path_template(text: str) -> str:
+    """A relative path with `{Keyword}`s in it; ValueError says what is wrong."""
+    if not text or text.startswith("/") or ".." in text.split("/"):
+        raise ValueError("the path is inside the directory: not empty, no leading '/', no '..'")
+    for field in re.findall(r"\{([^{}]*)\}", text):
+        if field not in ("calling_ae_title", "peer", "received"):
+            parse_path(field)
+    if re.search(r"[{}]", re.sub(r"\{[^{}]*\}", "", text)):
+        raise ValueError("a '{' without its '}', or the other way round")
+    return text
+
+
+def calling_ae_title(text: str) -> str:
+    if text == "{calling_ae_title}":
+        return text
+    if "{" in text or "}" in text:
+        raise ValueError(f"'{text}': the one template here is '{{calling_ae_title}}'")
+    return ae_title(text)
+
+
+def bind_address(text: str) -> str:
+    try:
+        return "127.0.0.1" if text == "localhost" else str(ipaddress.ip_address(text))
+    except ValueError:
+        raise ValueError(f"'{text}' is not an address of this machine such as 0.0.0.0") from None
+
+
+def name(text: str) -> str:
+    if not text.strip() or _CONTROL.search(text):
+        raise ValueError("a name is not empty and has no control characters")
+    return text
+
+
+def host_name(text: str) -> str:
+    if not text or re.search(r"[\s/]", text):
+        raise ValueError(f"'{text}' is not a host name or address")
+    return text
+
+
+def character_set(text: str) -> str:
+    if text not in python_encoding:
+        raise ValueError(
+            f"unknown character set '{text}'{nearest(text, filter(None, python_encoding))}"
+        )
+    return text
+
+
+def time_zone(value: object) -> ZoneInfo | None:
+    if value == "local":
+        return None
+    zones = available_timezones()
+    if value not in zones:
+        raise ValueError(f"unknown time zone '{value}'{nearest(str(value), zones)}")
+    return ZoneInfo(str(value))
+
+
+_TRANSFER_SYNTAXES = {
+    name: str(uid) for uid in AllTransferSyntaxes for name in (str(uid), uid.name, uid.keyword)
+}
+
+
+def transfer_syntax(text: str) -> str:
+    uid = _TRANSFER_SYNTAXES.get(text)
+    if uid is None and not (UID(text).is_valid and UID(text).is_private):
+        raise ValueError(f"unknown transfer syntax '{text}'{nearest(text, _TRANSFER_SYNTAXES)}")
+    return uid or text
+
+
+def whole_number(value: object, lowest: int, highest: int | None = None) -> int:
+    """`value`, or the digits of a text (an environment variable's); ValueError if out of bounds."""
+    limits = f"{lowest} or more" if highest is None else f"from {lowest} to {highest}"
+    if isinstance(value, str):
+        try:
+            value = int(value, 0)
+        except ValueError:
+            raise ValueError(f"'{value}' is not a whole number {limits}") from None
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"expected a whole number {limits}")
+    if value < lowest or (highest is not None and value > highest):
+        raise ValueError(f"expected a whole number {limits}, not {value}")
+    return value
+
+
+def close_after(value: object) -> float | Literal["study"]:
+    return "study" if value == "study" else duration(value)
+
+
+def workers(value: object) -> int | Literal["auto"]:
+    return "auto" if value == "auto" else whole_number(value, 1)
+
+
+def _absolute(text: str, info: ValidationInfo) -> Path:
+    return Path(info.context["directory"] if info.context else "", text).absolute()
+
+
+def _one_as_many(value: Any) -> Any:  # noqa: ANN401
+    return (value,) if isinstance(value, str) else value
+
+
+def _whole(lowest: int, highest: int | None = None) -> PlainValidator:
+    return PlainValidator(lambda value: whole_number(value, lowest, highest))
+
+
+def _which(value: object) -> str:
+    return "all" if value == "all" else "listed"
+
+
+T = TypeVar("T")
+Many = Annotated[tuple[T, ...], BeforeValidator(_one_as_many)]  # one needs no brackets
+AllOr = Annotated[
+    Annotated[Literal["all"], Tag("all")] | Annotated[Many[T], Tag("listed")],
+    Discriminator(_which),
+]
+
+Duration = Annotated[float, PlainValidator(duration)]
+DurationOrNever = Annotated[float, PlainValidator(duration_or_never)]
+CloseAfter = Annotated[float | Literal["study"], PlainValidator(close_after)]
+Size = Annotated[int, PlainValidator(size)]
+Count = Annotated[int, _whole(1)]
+Workers = Annotated[int | Literal["auto"], PlainValidator(workers)]
+Priority = Annotated[int, _whole(-(2**31), 2**31)]
+Status = Annotated[int, _whole(0, 0xFFFF)]
+ListenPort = Annotated[int, _whole(0, 65535)]
+PeerPort = Annotated[int, _whole(1, 65535)]
+Name = Annotated[str, AfterValidator(name)]
+AETitle = Annotated[str, AfterValidator(ae_title)]
+AETitleOrAny = Annotated[str, AfterValidator(ae_title_or_any)]
+CallingAETitle = Annotated[str, AfterValidator(calling_ae_title)]
+BindAddress = Annotated[str, AfterValidator(bind_address)]
+HostName = Annotated[str, AfterValidator(host_name)]
+Network = Annotated[IPNetwork, PlainValidator(network)]
+TransferSyntax = Annotated[str, AfterValidator(transfer_syntax)]
+CharacterSet = Annotated[str, AfterValidator(character_set)]
+TimeZone = Annotated[ZoneInfo | None, PlainValidator(time_zone)]
+AbsolutePath = Annotated[Path, PlainValidator(_absolute)]
+PathTemplate = Annotated[str, AfterValidator(path_template)]
