@@ -73,9 +73,19 @@ class Hold(Exception):  # noqa: N818 - a decision, not an error
 class Unavailable(Exception):  # noqa: N818
     """A `Sender` cannot reach its destination: everything for it waits and is tried again."""
 
+    def __init__(self, reason: str, status: int | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.status = status
+
 
 class Rejected(Exception):  # noqa: N818
     """A `Sender`'s destination will not have this object: a few more tries, then held."""
+
+    def __init__(self, reason: str, status: int | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.status = status
 
 
 @dataclass(frozen=True)
