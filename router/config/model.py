@@ -4,9 +4,7 @@ Durations are seconds (`never`: infinite), sizes bytes, paths absolute, mappings
 Defaults are written as a file would have them and read the same way.
 """
 
-from __future__ import annotations
-
-from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotations
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, GetPydanticSchema, Tag
@@ -23,6 +21,10 @@ Chain = Annotated[tuple[ChainEntry, ...], _AsBuilt]
 # in a file is as unknown as any other.
 
 
+def _written(default: Any) -> Any:  # noqa: ANN401
+    return Field(default)
+
+
 class Model(BaseModel):
     """What every part of a configuration is: unchangeable, and nothing unknown in it."""
 
@@ -32,18 +34,18 @@ class Model(BaseModel):
 class Spool(Model):
     """Where everything accepted and not yet done is kept."""
 
-    directory: v.AbsolutePath = Field("./spool")
+    directory: v.AbsolutePath = _written("./spool")
     queue: Literal["sqlite"] = "sqlite"
-    keep_free: v.Size = Field("5 GiB")
-    retain: v.Duration = Field("1 d")
-    history: v.Duration = Field("30 d")
+    keep_free: v.Size = _written("5 GiB")
+    retain: v.Duration = _written("1 d")
+    history: v.Duration = _written("30 d")
 
 
 class Accept(Model):
     """Who may open an association: all that is given must match."""
 
     calling_ae_titles: v.Many[v.AETitleOrAny] = ("*",)
-    networks: v.Many[v.Network] = Field(("0.0.0.0/0", "::/0"))
+    networks: v.Many[v.Network] = _written(("0.0.0.0/0", "::/0"))
     peers: v.AllOr[str] | None = None
 
 
@@ -65,7 +67,7 @@ class Peer(Model):
     """Who is who: an association is this peer's if all of it matches."""
 
     calling_ae_titles: v.Many[v.AETitleOrAny] = ("*",)
-    networks: v.Many[v.Network] = Field(("0.0.0.0/0", "::/0"))
+    networks: v.Many[v.Network] = _written(("0.0.0.0/0", "::/0"))
     services: v.Many[Literal["store", "echo"]] = ("store", "echo")
     assume_character_set: v.CharacterSet | None = None
 
@@ -73,17 +75,17 @@ class Peer(Model):
 class Retry(Model):
     """Seconds between attempts at a destination that fails, doubling from first to longest."""
 
-    first: v.Duration = Field("5 s")
-    longest: v.Duration = Field("10 min")
-    hold_after: v.DurationOrNever = Field("never")
+    first: v.Duration = _written("5 s")
+    longest: v.Duration = _written("10 min")
+    hold_after: v.DurationOrNever = _written("never")
 
 
 class Timeouts(Model):
     """Seconds a destination may take to connect, to negotiate or release, to answer."""
 
-    connect: v.Duration = Field("10 s")
-    association: v.Duration = Field("30 s")
-    response: v.Duration = Field("5 min")
+    connect: v.Duration = _written("10 s")
+    association: v.Duration = _written("30 s")
+    response: v.Duration = _written("5 min")
 
 
 class DestinationConfig(Model):
@@ -91,8 +93,8 @@ class DestinationConfig(Model):
 
     type: str
     associations: v.Count = 2
-    close_after: v.CloseAfter = Field("5 s")
-    retry: Retry = Field({})
+    close_after: v.CloseAfter = _written("5 s")
+    retry: Retry = _written({})
     object_tries: v.Count = 3
     priority: v.Priority = 0
     chain: Chain = ()
@@ -106,7 +108,7 @@ class DicomDestination(DestinationConfig):
     host: v.HostName
     port: v.PeerPort = 104
     calling_ae_title: v.CallingAETitle = "ROUTER"
-    timeouts: Timeouts = Field({})
+    timeouts: Timeouts = _written({})
     delivered_statuses: tuple[v.Status, ...] = ()
     transfer_syntaxes: Literal["as_is"] = "as_is"
 
@@ -166,13 +168,14 @@ AnyDestination = Annotated[
 class Config(Model):
     """One configuration, whole; `lints` are what is allowed in it but worth a look."""
 
-    spool: Spool = Field({})
-    listeners: Mapping[v.Name, Listener] = Field({})
-    peers: Mapping[v.Name, Peer] = Field({})
-    destinations: Mapping[v.Name, AnyDestination] = Field({})
-    plugins: Annotated[Mapping[str, PluginUse], _AsBuilt] = Field({})
+    spool: Spool = _written({})
+    listeners: Mapping[v.Name, Listener] = _written({})
+    peers: Mapping[v.Name, Peer] = _written({})
+    destinations: Mapping[v.Name, AnyDestination] = _written({})
+    plugins: Annotated[Mapping[str, PluginUse], _AsBuilt] = _written({})
     routes: tuple[Route, ...] = ()
-    processing: Processing = Field({})
-    timezone: v.TimeZone = Field("local")
-    logging: Logging = Field({})
+    processing: Processing = _written({})
+    timezone: v.TimeZone = _written("local")
+    logging: Logging = _written({})
+    include: v.Many[str] = ()
     lints: Annotated[tuple[Mistake, ...], _AsBuilt] = Field((), alias="(lints)")
