@@ -1,5 +1,10 @@
 """DICOM on the wire: pynetdicom's negotiation and state machine, our own way with the bytes."""
 
+import logging
+
+from pynetdicom import _config
+
+from router.wire.acceptor import Acceptor
 from router.wire.errors import (
     AssociationAborted,
     AssociationRejected,
@@ -12,6 +17,7 @@ from router.wire.errors import (
     WireError,
 )
 from router.wire.limits import AcceptorLimits, Pace, Timeouts
+from router.wire.requestor import OutgoingAssociation, Peer, connect
 from router.wire.service import (
     AssociationRequest,
     ContextOffer,
@@ -25,6 +31,7 @@ from router.wire.service import (
 )
 
 __all__ = [
+    "Acceptor",
     "AcceptorLimits",
     "AssociationAborted",
     "AssociationRejected",
@@ -34,7 +41,9 @@ __all__ = [
     "ContextOffer",
     "Ending",
     "NoAcceptedContext",
+    "OutgoingAssociation",
     "Pace",
+    "Peer",
     "PeerTimeout",
     "ProtocolViolation",
     "Rejection",
@@ -46,4 +55,12 @@ __all__ = [
     "StoreSink",
     "Timeouts",
     "WireError",
+    "connect",
 ]
+
+# pynetdicom's switches are the process's, so they are set once, here. Its event logging takes a
+# lock of all associations for every PDU; its own log lines may quote what a peer sent.
+_config.LOG_HANDLER_LEVEL = "none"
+_config.LOG_REQUEST_IDENTIFIERS = False
+_config.LOG_RESPONSE_IDENTIFIERS = False
+logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)

@@ -2,7 +2,7 @@
 
 
 class WireError(Exception):
-    """The base of everything `router.wire` raises; its text names the peer's part, never a patient."""
+    """The base of what `router.wire` raises; its text names the peer's part, never a patient."""
 
 
 class ConnectFailed(WireError):
@@ -34,7 +34,7 @@ class NoAcceptedContext(WireError):
 
 
 class AssociationAborted(WireError):
-    """An A-ABORT ended the association; `source` 0 is the service user, 2 the provider (PS3.8 9.3.8)."""
+    """An A-ABORT ended the association; `source` 0: service user, 2: provider (PS3.8 9.3.8)."""
 
     def __init__(self, text: str, source: int = 0, reason: int = 0) -> None:
         super().__init__(text)
@@ -58,7 +58,14 @@ class PeerTimeout(WireError):
 
 
 class SourceUnreadable(WireError):
-    """A data set to be sent is not in its file as described; nothing of it was announced as whole."""
+    """A data set to be sent is not in its file as described.
+
+    `begun`: parts of it had been sent, so the association was aborted.
+    """
+
+    def __init__(self, text: str, *, begun: bool) -> None:
+        super().__init__(text)
+        self.begun = begun
 
 
 _REJECTIONS = {

@@ -1,0 +1,127 @@
+"""A listening port: who connects, who becomes an association, and how they all end."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import socket
+import struct
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from router.wire.limits import AcceptorLimits
+from router.wire.lobby import Lobby
+from router.wire.serving import ServedAssociation, where
+
+if TYPE_CHECKING:
+    from router.wire.lobby import Address
+    from router.wire.service import Service
+
+log = logging.getLogger("router.wire")
+
+# Rejected for now, by the provider (presentation), local limit exceeded: PS3.8 table 9-21.
+_LIMIT_EXCEEDED = struct.pack(">BxLxBBB", 3, 4, 2, 3, 2)
+_ABORTING = 5.0  # seconds for the threads of aborted associations to end
+
+
+class Acceptor:
+    """Accepts associations on a port, each served by a thread of its own.
+
+    `service` may be replaced at any time: associations opened from then on are the new one's.
+    """
+
+    def __init__(
+        self, bind: str, port: int, service: Service, limits: AcceptorLimits | None = None
+    ) -> None:
+        """Binds at once: `OSError` if the address is taken or not ours."""
+        self.service = service
+        self._limits = limits or AcceptorLimits()
+        family, _, _, _, address = socket.getaddrinfo(
+            bind or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.create_server(
+            address[:2],
+            family=family,
+            backlog=self._limits.backlog,
+            dualstack_ipv6=family == socket.AF_INET6 and address[0] == "::",
+        )
+        self.port: int = listener.getsockname()[1]
+        self._lobby = Lobby(listener, self._limits, self._admit)
+        self._live: set[ServedAssociation] = set()
+        self._changed = threading.Condition()
+        self._numbers = itertools.count(1)
+
+    def __repr__(self) -> str:
+        return f"<Acceptor port {self.port}, {self.associations} associations>"
+
+    @property
+    def associations(self) -> int:
+        """How many there are; connections that have not asked for one do not count."""
+        return len(self._live)
+
+    def start(self) -> None:
+        self._lobby.start()
+
+    def close(self) -> None:
+        """Stop listening; associations go on."""
+        self._lobby.close()
+
+    def drain(self, timeout: float) -> None:
+        """Wait for the associations to end; abort those left after `timeout` seconds."""
+        if self._wait_for_none(timeout):
+            return
+        with self._changed:
+            left = list(self._live)
+        for association in left:
+            association.stream.interrupt()
+        if not self._wait_for_none(_ABORTING):
+            log.warning("listener.drained port=%d left=%d", self.port, self.associations)
+
+    def _wait_for_none(self, timeout: float) -> bool:
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: not self._live, max(0.0, deadline - time.monotonic())
+            )
+
+    def _admit(self, connection: socket.socket, address: Address, request: bytes) -> bytes | None:
+        """Start the association's thread, on the lobby's; or the PDU to answer instead."""
+        if self.associations >= self._limits.maximum_associations:
+            log.warning(
+                "association.rejected address=%s why='%d associations are open'",
+                *(address[0], self.associations),
+            )
+            return _LIMIT_EXCEEDED
+        try:
+            association = ServedAssociation(connection, address, self._limits)
+        except OSError:  # the peer has gone
+            connection.close()
+            return None
+        with self._changed:
+            self._live.add(association)
+        thread = threading.Thread(
+            target=self._serve,
+            args=(association, request, self.service),
+            name=f"association-{self.port}-{next(self._numbers)}",
+            daemon=True,
+        )
+        try:
+            thread.start()
+        except RuntimeError:  # no threads left
+            self._ended(association)
+            return _LIMIT_EXCEEDED
+        return None
+
+    def _serve(self, association: ServedAssociation, request: bytes, service: Service) -> None:
+        try:
+            association.serve(request, service)
+        except Exception as error:
+            log.error("association.crashed error=%s", where(error))
+        finally:
+            self._ended(association)
+
+    def _ended(self, association: ServedAssociation) -> None:
+        with self._changed:
+            self._live.discard(association)
+            self._changed.notify_all()

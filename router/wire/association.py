@@ -1,0 +1,142 @@
+"""The association class of both directions: pynetdicom's, run inline, with our own data path."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pynetdicom.association
+from pynetdicom import AE, evt
+
+from router.wire import command as commands
+from router.wire.errors import ProtocolViolation
+from router.wire.inline import InlineDIMSE, InlineDUL, InlineSocket
+from router.wire.limits import DEFAULT_PEER_PDU, IDENTIFIER_MAXIMUM
+from router.wire.pdv import INVALID_PARAMETER
+from router.wire.service import Response
+from router.wire.stream import Stream
+from router.wire.writer import MessageWriter
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Sequence
+
+    from router.dataset import Segment
+    from router.wire.command import CommandSet
+    from router.wire.limits import Pace
+    from router.wire.pdv import Target
+
+IMPLEMENTATION_CLASS_UID = "2.25.264837221184921803905411720538806012471"
+IMPLEMENTATION_VERSION_NAME = "DICOM_ROUTER"
+
+# What pynetdicom reads of an application entity; never used to listen or connect.
+_AE = AE()
+_AE.implementation_class_uid = IMPLEMENTATION_CLASS_UID
+_AE.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+
+
+class Association(pynetdicom.association.Association):
+    """An association over a connected socket, used by one thread.
+
+    Subclasses take over the messages they know in `begin_message`; all others become pynetdicom
+    primitives in `dimse.msg_queue`.
+    """
+
+    dul: InlineDUL
+    dimse: InlineDIMSE
+
+    def __init__(
+        self, connection: socket.socket, mode: str, *, artim: float, pace: Pace, maximum_pdu: int
+    ) -> None:
+        super().__init__(_AE, mode)
+        self.stream = Stream(connection, pace)
+        self.dul = InlineDUL(self, self.stream, maximum_pdu)
+        self.dul.socket = InlineSocket(self, self.stream)
+        self.dimse = InlineDIMSE(self)
+        self.acse_timeout = artim
+        local = self.requestor if self.is_requestor else self.acceptor
+        local.maximum_length = maximum_pdu
+        local.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+        self._writer: MessageWriter | None = None
+
+    @property
+    def peer_maximum_pdu(self) -> int:
+        """What the peer receives at most; 0 is no limit. Known once it has spoken."""
+        peer = self.acceptor if self.is_requestor else self.requestor
+        length = peer.maximum_length
+        return DEFAULT_PEER_PDU if length is None else length
+
+    def send_message(
+        self, context_id: int, command: bytes, data_set: Sequence[Segment] | None = None
+    ) -> None:
+        """Send a message past the state machine, which P-DATA does not move (PS3.8 DT-1)."""
+        if self._writer is None:
+            self._writer = MessageWriter(self.stream, self.peer_maximum_pdu)
+        self._writer.send(context_id, command, data_set)
+
+    def begin(self, context_id: int, command: bytes) -> Target | None:
+        """A command set has arrived; where its data set goes."""
+        if context_id not in self._accepted_cx:
+            raise ProtocolViolation(f"context {context_id} was not accepted", INVALID_PARAMETER)
+        decoded = commands.decode(command)
+        if decoded.field == commands.C_ECHO_RQ and not decoded.has_data_set:
+            answer = commands.encode_response(decoded, Response(0x0000))
+            self.send_message(context_id, answer)
+            return None
+        return self.begin_message(context_id, decoded, command)
+
+    def begin_message(self, context_id: int, command: CommandSet, encoded: bytes) -> Target | None:
+        """A message that is not C-ECHO."""
+        collected = Collected(self, context_id, encoded)
+        if command.has_data_set:
+            return collected
+        collected.complete()
+        return None
+
+    def release(self) -> None:
+        if self.is_established:
+            self.acse.negotiate_release()
+
+    def confirm_release(self) -> None:
+        """Answer the A-RELEASE-RQ that has arrived, and close."""
+        self.acse.send_release(is_response=True)
+        self.is_released = True
+        self.is_established = False
+        evt.trigger(self, evt.EVT_RELEASED, {})
+        self.kill()
+
+    def kill(self) -> None:
+        self._kill = True
+        self.is_established = False
+        self.dul.stop_dul()
+
+    def _abort_blocking(self, block: bool = True) -> None:
+        """Not pynetdicom's: that one sleeps, and its way out of a stalled connection is broken."""
+        if self._sent_abort or self.is_released or not self.dul.alive:
+            self.kill()
+            return
+        self._sent_abort = True
+        self.acse.send_abort(0x00)
+        evt.trigger(self, evt.EVT_ABORTED, {})
+        self.kill()
+
+
+class Collected:
+    """A message of a service without a path of its own: kept in memory, within a cap."""
+
+    def __init__(self, association: Association, context_id: int, command: bytes) -> None:
+        self._association = association
+        self._context_id = context_id
+        self._command = command
+        self._data_set = bytearray()
+
+    def write(self, fragments: Sequence[memoryview]) -> None:
+        for fragment in fragments:
+            self._data_set += fragment
+        if len(self._data_set) > IDENTIFIER_MAXIMUM:
+            raise ProtocolViolation("data set of more than 1 MiB for no C-STORE", INVALID_PARAMETER)
+
+    def complete(self) -> None:
+        self._association.dimse.take(self._context_id, self._command, bytes(self._data_set))
+
+    def abandon(self) -> None:
+        self._data_set.clear()

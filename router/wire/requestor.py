@@ -1,0 +1,281 @@
+"""Associations we ask for: C-STORE and C-ECHO to a peer, by one thread each."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pynetdicom._globals import MODE_REQUESTOR
+from pynetdicom.presentation import build_context
+from pynetdicom.transport import AddressInformation
+
+from router.wire import command as commands
+from router.wire.association import Association
+from router.wire.errors import (
+    AssociationAborted,
+    AssociationRejected,
+    ConnectFailed,
+    ConnectionLost,
+    NoAcceptedContext,
+    PeerTimeout,
+    SourceUnreadable,
+    WireError,
+)
+from router.wire.limits import AcceptorLimits, Timeouts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from router.dataset import Segment
+    from router.wire.command import CommandSet
+    from router.wire.pdv import Target
+    from router.wire.service import Response
+
+MAXIMUM_CONTEXTS = 128  # odd IDs of one byte, PS3.8 table 9-13
+VERIFICATION = "1.2.840.10008.1.1"
+
+log = logging.getLogger("router.wire")
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Whom to ask; AE titles go out as given (Latin-1), padded to 16 bytes."""
+
+    host: str
+    port: int
+    called_ae_title: str
+    calling_ae_title: str
+
+
+def connect(
+    peer: Peer,
+    contexts: Sequence[tuple[str, Sequence[str]]],
+    *,
+    timeouts: Timeouts | None = None,
+    maximum_pdu: int = AcceptorLimits.maximum_pdu,
+) -> OutgoingAssociation:
+    """Open an association proposing `contexts`, (abstract syntax, transfer syntaxes) in order.
+
+    Raises `ConnectFailed`, `AssociationRejected`, `AssociationAborted`, `ConnectionLost`,
+    `PeerTimeout`, `NoAcceptedContext`; `ValueError` unless there are 1 to 128 contexts.
+    """
+    if not 1 <= len(contexts) <= MAXIMUM_CONTEXTS:
+        raise ValueError(f"an association has 1 to {MAXIMUM_CONTEXTS} contexts")
+    timeouts = timeouts or Timeouts()
+    try:
+        connection = socket.create_connection((peer.host, peer.port), timeouts.connect)
+    except OSError as error:
+        why = "timed out" if isinstance(error, TimeoutError) else error.strerror or error
+        raise ConnectFailed(f"cannot connect to {peer.host} port {peer.port}: {why}") from error
+    association = _Requesting(connection, timeouts, maximum_pdu)
+    try:
+        association.negotiate(peer, contexts)
+    except BaseException:
+        association.kill()
+        raise
+    return OutgoingAssociation(association, timeouts.response)
+
+
+class OutgoingAssociation:
+    """An established association. After any `WireError` but `SourceUnreadable` it is over."""
+
+    def __init__(self, association: _Requesting, response_timeout: float) -> None:
+        self._association = association
+        self._timeout = response_timeout
+        self._message_id = 0
+        self.accepted: Mapping[tuple[str, str], int] = association.accepted_pairs()
+
+    def __repr__(self) -> str:
+        state = "open" if self._association.is_established else "over"
+        return f"<OutgoingAssociation {state}, {len(self.accepted)} contexts>"
+
+    @property
+    def is_open(self) -> bool:
+        """Still usable as far as the peer has said; deals with what arrived while it was idle."""
+        return self._association.refresh()
+
+    def context_for(self, sop_class_uid: str, transfer_syntax: str) -> int | None:
+        """The accepted context for exactly this pair."""
+        return self.accepted.get((sop_class_uid, transfer_syntax))
+
+    def store(
+        self,
+        context_id: int,
+        sop_class_uid: str,
+        sop_instance_uid: str,
+        segments: Sequence[Segment],
+        *,
+        priority: int = 0,
+        move_originator: tuple[str, int] | None = None,
+    ) -> Response:
+        """C-STORE the bytes of `segments` as they are, in the context's transfer syntax.
+
+        Raises `AssociationAborted`, `ConnectionLost` or `PeerTimeout`, which end the association,
+        and `SourceUnreadable`, which ends it only if bytes were already sent (see `is_open`).
+        """
+        message_id = self._next_message_id()
+        command = commands.encode_store_request(
+            message_id, sop_class_uid, sop_instance_uid, priority, move_originator
+        )
+        return self._association.ask(context_id, message_id, command, segments, self._timeout)
+
+    def echo(self) -> Response:
+        """C-ECHO; raises as `store` does, and `ValueError` without a Verification context."""
+        for (abstract_syntax, _), context_id in self.accepted.items():
+            if abstract_syntax == VERIFICATION:
+                message_id = self._next_message_id()
+                command = commands.encode_echo_request(message_id, VERIFICATION)
+                return self._association.ask(context_id, message_id, command, None, self._timeout)
+        raise ValueError("no context for Verification was accepted")
+
+    def release(self) -> None:
+        """End it in good order; a peer that does not answer is aborted. Never raises."""
+        with contextlib.suppress(WireError):
+            self._association.release()
+        self._association.kill()
+
+    def abort(self) -> None:
+        """End it at once. Never raises."""
+        self._association.abort()
+
+    def interrupt(self) -> None:
+        """From another thread: what the association's thread is doing ends in an A-ABORT."""
+        self._association.stream.interrupt()
+
+    def _next_message_id(self) -> int:
+        self._message_id = self._message_id % 0xFFFF + 1
+        return self._message_id
+
+
+class _Requesting(Association):
+    """The requestor's side of an association."""
+
+    def __init__(self, connection: socket.socket, timeouts: Timeouts, maximum_pdu: int) -> None:
+        super().__init__(
+            connection,
+            MODE_REQUESTOR,
+            artim=timeouts.association,
+            pace=timeouts.pace,
+            maximum_pdu=maximum_pdu,
+        )
+        self._proposed: dict[int, tuple[str, frozenset[str]]] = {}
+        self._awaited: int | None = None
+        self._response: CommandSet | None = None
+
+    def negotiate(self, peer: Peer, contexts: Sequence[tuple[str, Sequence[str]]]) -> None:
+        """What `AE.associate` does, over a connection that is there."""
+        self.acceptor.ae_title = "PEER"  # both are overwritten by `titles` in the PDU
+        self.requestor.ae_title = "ROUTER"
+        self.dul.titles = _title(peer.called_ae_title) + _title(peer.calling_ae_title)
+        self.acceptor.address_info = AddressInformation.from_tuple(self.stream.socket.getpeername())
+        self.requestor.address_info = AddressInformation.from_tuple(
+            self.stream.socket.getsockname()
+        )
+        requested = []
+        for index, (abstract_syntax, transfer_syntaxes) in enumerate(contexts):
+            context = build_context(abstract_syntax, list(transfer_syntaxes))
+            context.context_id = 2 * index + 1
+            requested.append(context)
+            self._proposed[context.context_id] = abstract_syntax, frozenset(transfer_syntaxes)
+        self.requestor.requested_contexts = requested
+        self.request()
+        if not self.is_established:
+            raise self._refusal()
+
+    def accepted_pairs(self) -> dict[tuple[str, str], int]:
+        """(abstract syntax, transfer syntax) → context ID; the first where there are several."""
+        pairs: dict[tuple[str, str], int] = {}
+        for context_id, context in sorted(self._accepted_cx.items()):
+            abstract_syntax, proposed = self._proposed[context_id]
+            chosen = str(context.transfer_syntax[0]) if context.transfer_syntax else ""
+            if chosen in proposed:
+                pairs.setdefault((abstract_syntax, chosen), context_id)
+        return pairs
+
+    def ask(
+        self,
+        context_id: int,
+        message_id: int,
+        command: bytes,
+        data_set: Sequence[Segment] | None,
+        timeout: float,
+    ) -> Response:
+        """Send a request and wait for its response."""
+        if not self.refresh():
+            raise self.dul.failure or ConnectionLost("the association is over")
+        self._awaited, self._response = message_id, None
+        try:
+            self.send_message(context_id, command, data_set)
+            return commands.response(self._await_response(timeout))
+        except SourceUnreadable as error:
+            if error.begun:
+                self.abort()
+            raise
+        except WireError as error:
+            raise self._give_up(error) from error
+        finally:
+            self._awaited = None
+
+    def _await_response(self, timeout: float) -> CommandSet:
+        said = self.dul.to_user_queue.queue  # the A-RELEASE or A-ABORT of the peer
+        self.dul.pump_until(lambda: self._response is not None or bool(said), timeout)
+        if self._response is not None:
+            return self._response
+        if self.dul.alive and self.acse.is_release_requested():
+            self.confirm_release()
+            raise ConnectionLost("the peer released the association instead of answering")
+        raise self.dul.failure or PeerTimeout(f"no response within {timeout:g} s")
+
+    def refresh(self) -> bool:
+        """Deal with what the peer has sent since; whether the association is still open."""
+        if not self.is_established:
+            return False
+        while self.dul.pump(0):
+            continue
+        if self.dul.alive and self.acse.is_release_requested():
+            self.confirm_release()
+        elif not self.dul.alive or self.dul.failure is not None:
+            self.is_established = False
+            self.kill()
+        return self.is_established
+
+    def begin_message(self, context_id: int, command: CommandSet, encoded: bytes) -> Target | None:
+        if (
+            self._awaited is not None
+            and command.field & commands.RESPONSE
+            and not command.has_data_set
+            and command.responded_message_id == self._awaited
+        ):
+            self._response = command
+            return None
+        return super().begin_message(context_id, command, encoded)
+
+    def _give_up(self, error: WireError) -> WireError:
+        """End the association after `error`; the reason to report."""
+        error = self.dul.explain(error)
+        if self.dul.alive:
+            self.dul.end(error)
+        self.is_established = False
+        self.kill()
+        return self.dul.failure or error
+
+    def _refusal(self) -> WireError:
+        answer = self.acceptor.primitive
+        if self.dul.failure is not None:
+            return self.dul.failure
+        if answer is None:
+            return PeerTimeout(f"no answer to the association request within {self.acse_timeout} s")
+        if answer.result:
+            return AssociationRejected(
+                answer.result, answer.result_source or 0, answer.diagnostic or 0
+            )
+        if not self._accepted_cx:
+            return NoAcceptedContext("the peer accepted none of the proposed contexts")
+        return AssociationAborted("the association request was not answered as it should be")
+
+
+def _title(title: str) -> bytes:
+    return title.encode("latin-1", "replace")[:16].ljust(16)
