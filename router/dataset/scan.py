@@ -98,11 +98,13 @@ class Scan:
     def pieces(self, start: int, end: int) -> Iterator[bytes | Bulk]:
         """What the header range stands for: its bytes, and the bulk values among them in order.
 
-        A bulk value missing at `start` belongs to the element before, one at `end` to the range.
+        A bulk value missing at `end` belongs to the range, one at `start` to the element before
+        (but at 0, where a data set without a single good element has its only one).
         """
         positions = self.bulk_positions
         at = start
-        for index in range(bisect_right(positions, start), bisect_right(positions, end)):
+        first = bisect_right(positions, start) if start else 0
+        for index in range(first, bisect_right(positions, end)):
             yield self.header[at : positions[index]]
             yield self.bulk[index]
             at = positions[index]
