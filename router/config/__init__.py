@@ -1,15 +1,17 @@
 """The configuration: YAML with positions, checked, as a frozen model."""
 
+from router.config.loading import load
 from router.config.mistakes import ConfigError, Mistake, Position, report
 from router.config.model import (
     Accept,
+    AnyDestination,
     Config,
     DestinationConfig,
     DicomDestination,
     FolderDestination,
     Listener,
     Logging,
-    Peer,
+    PeerConfig,
     PluginDestination,
     Processing,
     Retry,
@@ -18,19 +20,25 @@ from router.config.model import (
     Timeouts,
 )
 from router.config.plugin_use import ChainEntry, PluginUse
+from router.config.starting import init_text
+from router.config.values import IPNetwork
+from router.config.when import When
+from router.config.when_parsing import compile_when
 
 __all__ = [
     "Accept",
+    "AnyDestination",
     "ChainEntry",
     "Config",
     "ConfigError",
     "DestinationConfig",
     "DicomDestination",
     "FolderDestination",
+    "IPNetwork",
     "Listener",
     "Logging",
     "Mistake",
-    "Peer",
+    "PeerConfig",
     "PluginDestination",
     "PluginUse",
     "Position",
@@ -39,5 +47,9 @@ __all__ = [
     "Route",
     "Spool",
     "Timeouts",
+    "When",
+    "compile_when",
+    "init_text",
+    "load",
     "report",
 ]

@@ -5,9 +5,17 @@ Defaults are written as a file would have them and read the same way.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, GetPydanticSchema, Tag
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    GetPydanticSchema,
+    Tag,
+    model_validator,
+)
 from pydantic_core import core_schema
 
 from router.config import values as v
@@ -63,7 +71,7 @@ class Listener(Model):
     chain: Chain = ()
 
 
-class Peer(Model):
+class PeerConfig(Model):
     """Who is who: an association is this peer's if all of it matches."""
 
     calling_ae_titles: v.Many[v.AETitleOrAny] = ("*",)
@@ -78,6 +86,12 @@ class Retry(Model):
     first: v.Duration = _written("5 s")
     longest: v.Duration = _written("10 min")
     hold_after: v.DurationOrNever = _written("never")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.first > self.longest:
+            raise ValueError("'first' is longer than 'longest'")
+        return self
 
 
 class Timeouts(Model):
@@ -170,7 +184,7 @@ class Config(Model):
 
     spool: Spool = _written({})
     listeners: Mapping[v.Name, Listener] = _written({})
-    peers: Mapping[v.Name, Peer] = _written({})
+    peers: Mapping[v.Name, PeerConfig] = _written({})
     destinations: Mapping[v.Name, AnyDestination] = _written({})
     plugins: Annotated[Mapping[str, PluginUse], _AsBuilt] = _written({})
     routes: tuple[Route, ...] = ()

@@ -27,7 +27,7 @@ class PluginUse:
 
     name: str
     use: str
-    options: Any
+    options: Any = field(repr=False)  # may hold secrets
     inline: bool
     timeout: float
     directory: Path

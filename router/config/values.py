@@ -14,8 +14,9 @@ from pydantic import (
     Tag,
     ValidationInfo,
 )
+from pydantic_core import PydanticKnownError
 from pydicom.charset import python_encoding
-from pydicom.uid import AllTransferSyntaxes, UID
+from pydicom.uid import AllTransferSyntaxes
 
 from router.config.mistakes import nearest
 from router.config.units import duration, duration_or_never, size
@@ -104,15 +105,17 @@ def character_set(text: str) -> str:
     return text
 
 
-def time_zone(value: object) -> ZoneInfo | None:
-    if value == "local":
+def time_zone(text: str) -> ZoneInfo | None:
+    """The time zone; None stands for the machine's own, as in `datetime.astimezone`."""
+    if text == "local":
         return None
     zones = available_timezones()
-    if value not in zones:
-        raise ValueError(f"unknown time zone '{value}'{nearest(str(value), zones)}")
-    return ZoneInfo(str(value))
+    if text not in zones:
+        raise ValueError(f"unknown time zone '{text}'{nearest(text, zones)}")
+    return ZoneInfo(text)
 
 
+_PRIVATE_UID = re.compile(r"(?!1\.2\.840\.10008\.)[0-2](\.(0|[1-9]\d*))+")
 _TRANSFER_SYNTAXES = {
     name: str(uid) for uid in AllTransferSyntaxes for name in (str(uid), uid.name, uid.keyword)
 }
@@ -120,7 +123,7 @@ _TRANSFER_SYNTAXES = {
 
 def transfer_syntax(text: str) -> str:
     uid = _TRANSFER_SYNTAXES.get(text)
-    if uid is None and not (UID(text).is_valid and UID(text).is_private):
+    if uid is None and not _PRIVATE_UID.fullmatch(text):
         raise ValueError(f"unknown transfer syntax '{text}'{nearest(text, _TRANSFER_SYNTAXES)}")
     return uid or text
 
@@ -148,8 +151,15 @@ def workers(value: object) -> int | Literal["auto"]:
     return "auto" if value == "auto" else whole_number(value, 1)
 
 
-def _absolute(text: str, info: ValidationInfo) -> Path:
-    return Path(info.context["directory"] if info.context else "", text).absolute()
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise PydanticKnownError("string_type")
+    return value
+
+
+def _absolute(value: object, info: ValidationInfo) -> Path:
+    directory = info.context["directory"] if info.context else ""
+    return Path(directory, _text(value)).absolute()
 
 
 def _one_as_many(value: Any) -> Any:  # noqa: ANN401
@@ -187,9 +197,9 @@ AETitleOrAny = Annotated[str, AfterValidator(ae_title_or_any)]
 CallingAETitle = Annotated[str, AfterValidator(calling_ae_title)]
 BindAddress = Annotated[str, AfterValidator(bind_address)]
 HostName = Annotated[str, AfterValidator(host_name)]
-Network = Annotated[IPNetwork, PlainValidator(network)]
+Network = Annotated[IPNetwork, PlainValidator(lambda value: network(_text(value)))]
 TransferSyntax = Annotated[str, AfterValidator(transfer_syntax)]
 CharacterSet = Annotated[str, AfterValidator(character_set)]
-TimeZone = Annotated[ZoneInfo | None, PlainValidator(time_zone)]
+TimeZone = Annotated[ZoneInfo | None, PlainValidator(lambda value: time_zone(_text(value)))]
 AbsolutePath = Annotated[Path, PlainValidator(_absolute)]
 PathTemplate = Annotated[str, AfterValidator(path_template)]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import csv
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, TypeGuard, get_args
 
 from pydicom.datadict import dictionary_VR
 
 from router.config import when as w
 from router.config.mistakes import ConfigError, Position, nearest
-from router.config.when_values import association_test, element_test
 from router.config.tree import Findings, Listing, Node, Scalar, Section, described, from_plain
+from router.config.when_values import association_test, element_test
 from router.dataset import Path, parse_path
 
 if TYPE_CHECKING:
@@ -22,12 +22,14 @@ _COMBINING = ("not", "any", "all")
 _EXACT_VRS = ("AE", "UI")
 _NO_VALUE_VRS = ("OB", "OD", "OF", "OL", "OV", "OW")
 
+_NOWHERE = Position("", 0, 0)
+
 
 def compile_when(
     rules: Any,  # noqa: ANN401
     directory: FilePath,
     path: str = "",
-    position: Position = Position("", 0, 0),
+    position: Position = _NOWHERE,
     positions: Mapping[str, Position] | None = None,
 ) -> w.When:
     """The conditions of a `when` mapping given as plain values; ConfigError says what is wrong.
@@ -137,7 +139,7 @@ class WhenParser:
                 return w.Exists(present.value)
             raise ValueError("exists is true or false")
         file, column = node.get("file"), node.get("column")
-        if keys != {"file", "column"} or not (_is_text(file) and _is_text(column)):
+        if not (keys == {"file", "column"} and _is_text(file) and _is_text(column)):
             quoted = f'; if it is text, quote it: "{node.raw}"' if node.raw else ""
             raise ValueError(
                 f"expected a value, {{exists: true}} or {{file: FILE.csv, column: NAME}}{quoted}"
@@ -170,7 +172,7 @@ def _read_column(path: FilePath, file: str, column: str) -> list[str]:
         raise ValueError(f"{file} is not a CSV file in UTF-8") from None
 
 
-def _is_text(node: Node | None) -> bool:
+def _is_text(node: Node | None) -> TypeGuard[Scalar]:
     return isinstance(node, Scalar) and isinstance(node.value, str)
 
 

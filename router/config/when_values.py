@@ -8,7 +8,7 @@ from datetime import time
 from functools import cache
 from typing import TYPE_CHECKING
 
-from pydicom.uid import UID_dictionary
+from pydicom._uid_dict import UID_dictionary
 
 from router.config import when as w
 from router.config.measures import ORDERED, measure

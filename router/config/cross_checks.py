@@ -1,0 +1,123 @@
+"""What no single value shows: names that lead nowhere, places taken twice, routes for nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from router.config.mistakes import nearest
+from router.config.model import Listener
+from router.config.tree import Findings, Listing, Node, Scalar, Section
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+_ANY_ADDRESS = ("0.0.0.0", "::")
+_LOOPBACK = ("127.", "::1", "localhost")
+
+
+def cross_check(root: Section, findings: Findings) -> None:
+    """Find what the parts of a configuration get wrong about each other."""
+    _check_listeners(root, findings)
+    for _, peer in root.sections("peers"):
+        if not peer.entries.keys() & {"calling_ae_titles", "networks"}:
+            message = "says nothing about who it is: give calling_ae_titles or networks"
+            findings.wrong(peer, message)
+    for _, destination in root.sections("destinations"):
+        path = destination.get("path")
+        if isinstance(path, Scalar) and "{SOPInstanceUID}" not in path.raw:
+            message = "without {SOPInstanceUID} several instances can want the same file"
+            findings.add(path.position, path.path, message, "lint")
+    _check_routes(root, findings)
+
+
+def _check_listeners(root: Section, findings: Findings) -> None:
+    if not _names(root, "listeners"):
+        message = "no listeners: nothing can be received"
+        findings.add(root.position, "", message, "lint")
+    taken: list[tuple[str, str, str]] = []
+    for name, listener in root.sections("listeners"):
+        _check_address(name, listener, taken, findings)
+        accept = listener.get("accept")
+        if isinstance(accept, Section):
+            for peer in _texts(accept.get("peers")):
+                if peer.value != "all":
+                    _check_name(peer, "peer", _names(root, "peers"), findings)
+        elif accept is None and not _written(listener, "bind").startswith(_LOOPBACK):
+            entry = root.entries["listeners"].node
+            assert isinstance(entry, Section)
+            position = entry.entries[name].key_position
+            message = "no `accept`: anybody who reaches this port may store"
+            findings.add(position, listener.path, message, "lint")
+
+
+def _check_address(
+    name: str, listener: Section, taken: list[tuple[str, str, str]], findings: Findings
+) -> None:
+    bind, port = _written(listener, "bind"), _written(listener, "port")
+    if port == "0":
+        return
+    for other, other_bind, other_port in taken:
+        if port == other_port and (bind == other_bind or {bind, other_bind} & set(_ANY_ADDRESS)):
+            node = listener.get("port") or listener
+            findings.wrong(node, f"{bind}:{port} is taken by listener '{other}' already")
+    taken.append((name, bind, port))
+
+
+def _written(listener: Section, key: str) -> str:
+    node = listener.get(key)
+    return node.raw if isinstance(node, Scalar) else str(Listener.model_fields[key].default)
+
+
+def _check_routes(root: Section, findings: Findings) -> None:
+    node = root.get("routes")
+    items = node.items if isinstance(node, Listing) else []
+    routes = [item for item in items if isinstance(item, Section)]
+    named: dict[str, Scalar] = {}
+    for route in routes:
+        name = route.get("name")
+        if isinstance(name, Scalar):
+            first = named.setdefault(name.raw, name)
+            if first is not name:
+                message = f"a route named '{name.raw}' is already at {first.position}"
+                findings.wrong(name, message)
+        for destination in _texts(route.get("to")):
+            _check_name(destination, "destination", _names(root, "destinations"), findings)
+        if _is_empty(route.get("to")) and _is_empty(route.get("chain")):
+            findings.wrong(route.get("to") or route, "goes nowhere: neither `to` nor `chain`")
+    _check_otherwise(routes, findings)
+
+
+def _check_otherwise(routes: list[Section], findings: Findings) -> None:
+    conditions = [route.get("when") for route in routes]
+    otherwise = [c for c in conditions if isinstance(c, Scalar) and c.value == "otherwise"]
+    always = [r for r, c in zip(routes, conditions, strict=True) if c is None]
+    for each in otherwise:
+        if len(otherwise) == len(routes):
+            findings.wrong(
+                each, "`otherwise` needs other routes; without `when` a route is for all"
+            )
+        elif always:
+            message = f"never applies: {always[0].path}, which has no `when`, takes everything"
+            findings.add(each.position, each.path, message, "lint")
+
+
+def _check_name(name: Scalar, kind: str, known: Collection[str], findings: Findings) -> None:
+    if name.raw not in known:
+        hint = nearest(name.raw, known) or f"; known here: {', '.join(known) or 'none'}"
+        findings.wrong(name, f"unknown {kind} '{name.raw}'{hint}")
+
+
+def _names(root: Section, key: str) -> list[str]:
+    node = root.get(key)
+    return list(node.entries) if isinstance(node, Section) else []
+
+
+def _texts(node: Node | None) -> Iterator[Scalar]:
+    """The texts of a list, or the one text instead of it."""
+    for item in node.items if isinstance(node, Listing) else [node]:
+        if isinstance(item, Scalar) and isinstance(item.value, str):
+            yield item
+
+
+def _is_empty(node: Node | None) -> bool:
+    return node is None or (isinstance(node, Listing) and not node.items)
