@@ -1,0 +1,45 @@
+"""What was accepted and is not done: its files, and the durable ledger of what becomes of it."""
+
+from router.spool.errors import SpoolError, SpoolFailed, SpoolFull, SpoolLocked, SyncFailed
+from router.spool.files import IncomingFile
+from router.spool.ledger import Ledger
+from router.spool.records import (
+    Arrival,
+    Attempt,
+    CopyOutcome,
+    CopyTask,
+    DeliveryTask,
+    HeldCopy,
+    IntakeRefusal,
+    PlannedCopy,
+    Processed,
+    ReleasedInstance,
+    Selection,
+    Skipped,
+    Stored,
+)
+from router.spool.spool import Spool
+
+__all__ = [
+    "Arrival",
+    "Attempt",
+    "CopyOutcome",
+    "CopyTask",
+    "DeliveryTask",
+    "HeldCopy",
+    "IncomingFile",
+    "IntakeRefusal",
+    "Ledger",
+    "PlannedCopy",
+    "Processed",
+    "ReleasedInstance",
+    "Selection",
+    "Skipped",
+    "Spool",
+    "SpoolError",
+    "SpoolFailed",
+    "SpoolFull",
+    "SpoolLocked",
+    "Stored",
+    "SyncFailed",
+]

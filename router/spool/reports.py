@@ -74,7 +74,7 @@ class Summary:
     """What `status` tells: destinations by name, refusals of the last 24 hours, what lies here.
 
     `instances` and `spool_bytes` are what files are kept of; `missing_files` counts instances
-    that still have to go somewhere but whose file is gone; `failed` is why nothing more is accepted.
+    that still have to go somewhere but whose file is gone; `failed` is why nothing is accepted.
     """
 
     destinations: tuple[DestinationSummary, ...]
@@ -90,7 +90,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueRow:
-    """One delivery, copy or instance that waits or is held, since `since`, due at `due` if later."""
+    """One delivery, copy or instance that waits or is held, since `since`, due at `due`."""
 
     kind: Literal["delivery", "copy", "instance"]
     id: int

@@ -1,0 +1,169 @@
+"""An instance comes in: its row, its copies, and the deliveries that can be made at once."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from router.spool.codec import Paths, decode_names, encode_bulk, encode_names, to_microseconds
+from router.spool.settling import Candidate, Decision, settle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from router.spool.records import Arrival, CopyState, IntakeRefusal, PlannedCopy
+    from router.spool.transaction import Transaction
+
+INSERT_INSTANCE = "INSERT INTO instances VALUES(NULL" + ", ?" * 17 + ")"
+INSERT_COPY = """
+INSERT INTO copies(instance, route, state, destinations, finished) VALUES(?, ?, ?, ?, ?)
+"""
+INSERT_DELIVERY = """
+INSERT INTO deliveries(instance, copy, series, destination, state, first_queued, size, reason)
+VALUES(?, ?, ?, ?, ?, ?, ?, ?)
+"""
+INSERT_REFUSAL = "INSERT INTO refusals VALUES(NULL, ?, ?, ?, ?, ?, ?, ?)"
+SELECT_CANDIDATES = """
+SELECT copies.id, route, copies.state, destinations,
+       coalesce(copies.sop_instance_uid, instances.sop_instance_uid),
+       coalesce(size, length), series
+FROM copies JOIN instances ON instances.id = instance WHERE instance = ? ORDER BY copies.id
+"""
+SELECT_DECIDED = "SELECT copy, destination, state FROM deliveries WHERE instance = ?"
+
+
+def accept(transaction: Transaction, arrival: Arrival, paths: Paths) -> int:
+    """The id of the new instance."""
+    stored = arrival.stored
+    series = transaction.series(arrival)
+    originator, message = arrival.move_originator or (None, None)
+    instance = transaction.insert(
+        INSERT_INSTANCE,
+        (
+            "planned" if arrival.held_reason is None else "held",
+            to_microseconds(arrival.received),
+            transaction.association(arrival.association),
+            series,
+            arrival.generation,
+            arrival.sop_class_uid,
+            arrival.sop_instance_uid,
+            arrival.transfer_syntax,
+            paths.relative(stored.path),
+            stored.offset,
+            stored.length,
+            encode_bulk(stored.bulk),
+            stored.problem,
+            arrival.sha256,
+            originator,
+            message,
+            arrival.held_reason,
+        ),
+    )
+    transaction.directories.add(os.path.dirname(stored.path))
+    transaction.added_instances += 1
+    transaction.added_bytes += stored.length
+    candidates = add_copies(transaction, instance, arrival.copies, arrival.sop_instance_uid)
+    sizes = dict.fromkeys((candidate.copy_id for candidate in candidates), stored.length)
+    add_deliveries(transaction, instance, series, settle(candidates), sizes)
+    if not any(copy.has_chain or copy.destinations for copy in arrival.copies):
+        transaction.touched.add(instance)
+    return instance
+
+
+def add_copies(
+    transaction: Transaction, instance: int, planned: Iterable[PlannedCopy], sop_instance_uid: str
+) -> list[Candidate]:
+    """Copies without a chain are born processed: nothing is left to be done to them."""
+    candidates: list[Candidate] = []
+    for copy in planned:
+        state: CopyState = "received" if copy.has_chain else "processed"
+        finished = None if copy.has_chain else transaction.now
+        names = encode_names(copy.destinations)
+        row = transaction.insert(INSERT_COPY, (instance, copy.route, state, names, finished))
+        candidates.append(Candidate(row, copy.route, state, copy.destinations, sop_instance_uid))
+        if copy.has_chain:
+            transaction.topics.add("copies")
+    return candidates
+
+
+def add_deliveries(
+    transaction: Transaction,
+    instance: int,
+    series: int,
+    decisions: Iterable[Decision],
+    sizes: dict[int, int],
+) -> None:
+    for decision in decisions:
+        made = decision.taken_by is None
+        reason = None if made else f"route {decision.taken_by} sends this SOP Instance UID there"
+        copy = decision.copy.copy_id
+        transaction.execute(
+            INSERT_DELIVERY,
+            (
+                instance,
+                copy,
+                series,
+                decision.destination,
+                "queued" if made else "suppressed",
+                transaction.now,
+                sizes[copy],
+                reason,
+            ),
+        )
+        if made:
+            transaction.topics.add(f"destination:{decision.destination}")
+
+
+def settle_instance(transaction: Transaction, instance: int) -> None:
+    """Apply the settling rule after one of the instance's copies has changed."""
+    candidates: dict[int, Candidate] = {}
+    sizes: dict[int, int] = {}
+    series = 0
+    for columns in transaction.execute(SELECT_CANDIDATES, (instance,)):
+        row, route, state, names, uid, size, series = columns
+        candidates[row] = Candidate(row, route, state, decode_names(names), uid)
+        sizes[row] = size
+    decided: set[tuple[int, str]] = set()
+    taken: dict[tuple[str, str], str] = {}
+    for row, destination, state in transaction.execute(SELECT_DECIDED, (instance,)):
+        decided.add((row, destination))
+        if state != "suppressed":
+            copy = candidates[row]
+            taken[destination, copy.sop_instance_uid] = copy.route
+    decisions = settle(list(candidates.values()), decided, taken)
+    add_deliveries(transaction, instance, series, decisions, sizes)
+    transaction.touched.add(instance)
+
+
+def plan(
+    transaction: Transaction,
+    instance: int,
+    generation: int,
+    copies: Sequence[PlannedCopy],
+    held_reason: str | None,
+) -> None:
+    """Give a released instance its copies; one that is not released any more is left alone."""
+    state = "planned" if held_reason is None else "held"
+    transaction.execute(
+        "UPDATE instances SET state = ?, generation = ?, reason = ? "
+        "WHERE id = ? AND state = 'released'",
+        (state, generation, held_reason, instance),
+    )
+    if transaction.changed():
+        add_copies(transaction, instance, copies, "")
+        settle_instance(transaction, instance)
+
+
+def refused(transaction: Transaction, refusal: IntakeRefusal) -> None:
+    transaction.execute(
+        INSERT_REFUSAL,
+        (
+            to_microseconds(refusal.time),
+            refusal.listener,
+            refusal.calling_ae_title,
+            refusal.address,
+            refusal.sop_instance_uid,
+            refusal.status,
+            refusal.reason,
+        ),
+    )

@@ -1,0 +1,134 @@
+"""Who works on what: claims are kept in memory, since on SQLite there is one process.
+
+A claim is dropped only at the start of the next claim, before that looks at the database: what
+was finished is then seen as finished, and cannot be handed out once more by a read that began
+before the commit.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict, deque
+from typing import TYPE_CHECKING
+
+from router.spool.codec import now_microseconds, optional_time
+from router.spool.tasks import copy_task, delivery_task, released_instance
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    import apsw
+
+    from router.spool.codec import Paths
+    from router.spool.records import CopyTask, DeliveryTask, ReleasedInstance
+
+RECEIVED = """
+SELECT id FROM copies INDEXED BY copies_received WHERE state = 'received'
+ORDER BY instance, id LIMIT ?
+"""
+HELD_UNTIL_NOW = """
+SELECT id FROM copies INDEXED BY copies_held WHERE state = 'held' AND retry_at <= ?
+ORDER BY retry_at LIMIT ?
+"""
+QUEUED = """
+SELECT -priority, id FROM deliveries INDEXED BY deliveries_queued
+WHERE destination = ? AND state = 'queued' ORDER BY priority DESC, id LIMIT ?
+"""
+WAITED = """
+SELECT -priority, id FROM deliveries INDEXED BY deliveries_waiting
+WHERE destination = ? AND state = 'waiting' AND due <= ? ORDER BY due LIMIT ?
+"""
+RELEASED = """
+SELECT id FROM instances INDEXED BY instances_released WHERE state = 'released'
+ORDER BY received LIMIT ?
+"""
+NEXT_COPY = "SELECT min(retry_at) FROM copies INDEXED BY copies_held WHERE state = 'held'"
+NEXT_DELIVERY = """
+SELECT min(due) FROM deliveries INDEXED BY deliveries_waiting
+WHERE state = 'waiting' AND destination = ?
+"""
+
+
+class Claims:
+    """Hands out tasks; `connection` is its own, used under its lock, in one snapshot per claim."""
+
+    def __init__(self, connection: apsw.Connection, paths: Paths) -> None:
+        self._connection = connection
+        self._paths = paths
+        self._lock = threading.Lock()
+        self._copies: set[int] = set()
+        self._deliveries: defaultdict[str, set[int]] = defaultdict(set)
+        self._destinations: dict[int, str] = {}  # of the claimed deliveries
+        self._ended_copies: deque[int] = deque()
+        self._ended_deliveries: deque[int] = deque()
+
+    def __repr__(self) -> str:
+        return f"Claims({len(self._copies)} copies, {len(self._destinations)} deliveries)"
+
+    def copies(self, limit: int, now: datetime | None) -> list[CopyTask]:
+        with self._lock, self._connection:
+            self._drop_ended()
+            most = limit + len(self._copies)
+            found = self._rows(HELD_UNTIL_NOW, (now_microseconds(now), most))
+            found += self._rows(RECEIVED, (most,))
+            rows = [row for (row,) in found if row not in self._copies][:limit]
+            tasks = [copy_task(self._connection, row, self._paths) for row in rows]
+            self._copies.update(rows)
+        return tasks
+
+    def deliveries(self, destination: str, limit: int, now: datetime | None) -> list[DeliveryTask]:
+        with self._lock, self._connection:
+            self._drop_ended()
+            claimed = self._deliveries[destination]
+            most = limit + len(claimed)
+            found = self._rows(WAITED, (destination, now_microseconds(now), most))
+            found += self._rows(QUEUED, (destination, most))
+            rows = [row for _, row in sorted(found) if row not in claimed][:limit]
+            tasks = [delivery_task(self._connection, row, self._paths) for row in rows]
+            claimed.update(rows)
+            self._destinations.update(dict.fromkeys(rows, destination))
+        return tasks
+
+    def released(self, limit: int) -> list[ReleasedInstance]:
+        """Not claimed: who plans them is one thread."""
+        with self._lock, self._connection:
+            rows = self._rows(RELEASED, (limit,))
+            return [released_instance(self._connection, row, self._paths) for (row,) in rows]
+
+    def next_due(self, topic: str) -> datetime | None:
+        with self._lock:
+            if topic == "copies":
+                ((due,),) = self._rows(NEXT_COPY, ())
+            else:
+                ((due,),) = self._rows(NEXT_DELIVERY, (topic.removeprefix("destination:"),))
+        return optional_time(due)
+
+    def end_copies(self, ids: Iterable[int]) -> None:
+        """Finished and committed, or given back. Never blocks."""
+        self._ended_copies.extend(ids)
+
+    def end_deliveries(self, ids: Iterable[int]) -> None:
+        """Finished and committed, or given back. Never blocks."""
+        self._ended_deliveries.extend(ids)
+
+    def sending(self, destination: str) -> int:
+        with self._lock:
+            self._drop_ended()
+            return len(self._deliveries[destination])
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+    def _drop_ended(self) -> None:
+        while self._ended_copies:
+            self._copies.discard(self._ended_copies.popleft())
+        while self._ended_deliveries:
+            row = self._ended_deliveries.popleft()
+            destination = self._destinations.pop(row, None)
+            if destination is not None:
+                self._deliveries[destination].discard(row)
+
+    def _rows(self, query: str, values: tuple[object, ...]) -> list[tuple[int, ...]]:
+        return list(self._connection.execute(query, values))

@@ -1,0 +1,126 @@
+"""Work comes back: what a chain made of a copy, and how tries at deliveries went."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from router.dataset import total_length
+from router.spool.accepting import settle_instance
+from router.spool.codec import Paths, encode_names, to_microseconds
+from router.spool.records import CopyOutcome, HeldCopy, Processed, Skipped
+
+if TYPE_CHECKING:
+    from router.spool.records import Attempt
+    from router.spool.transaction import Transaction
+
+# A copy held with a time for its next try is claimed as it is; one a person holds has no such time.
+UPDATE_COPY = """
+UPDATE copies SET state = :state, destinations = coalesce(:destinations, destinations),
+    segments = :segments, size = :size, transfer_syntax = :transfer_syntax,
+    sop_class_uid = :sop_class_uid, sop_instance_uid = :sop_instance_uid,
+    study_instance_uid = :study_instance_uid, series_instance_uid = :series_instance_uid,
+    attempts = attempts + :held, retry_at = :retry_at, finished = :now,
+    reason = :reason, plugin = :plugin, hook = :hook, notes = :notes
+WHERE id = :copy AND (state = 'received' OR state = 'held' AND retry_at IS NOT NULL)
+"""
+OUTCOME_COLUMNS = [
+    "destinations",
+    "segments",
+    "size",
+    "transfer_syntax",
+    "sop_class_uid",
+    "sop_instance_uid",
+    "study_instance_uid",
+    "series_instance_uid",
+    "retry_at",
+    "reason",
+    "plugin",
+    "hook",
+    "notes",
+]
+SELECT_DELIVERY = "SELECT instance, destination, state, tries FROM deliveries WHERE id = ?"
+INSERT_ATTEMPT = "INSERT INTO attempts VALUES(?, ?, ?, ?, ?, ?, ?)"
+UPDATE_DELIVERY = """
+UPDATE deliveries SET state = ?, due = ?, reason = ?, attempts = attempts + 1, tries = tries + 1
+WHERE id = ?
+"""
+COUNT_TRY = "UPDATE deliveries SET tries = tries + 1 WHERE id = ?"
+
+
+def finish_copy(transaction: Transaction, copy: int, outcome: CopyOutcome, paths: Paths) -> None:
+    values: dict[str, Any] = dict.fromkeys(OUTCOME_COLUMNS)
+    values |= {"copy": copy, "now": transaction.now, "held": 0}
+    if isinstance(outcome, Processed):
+        values |= _processed(transaction, outcome, paths)
+    elif isinstance(outcome, Skipped):
+        values |= {"state": "skipped", "reason": outcome.reason, "plugin": outcome.plugin}
+    else:
+        values |= _held(outcome, transaction.now)
+    transaction.execute(UPDATE_COPY, values)
+    if transaction.changed():
+        row = transaction.execute("SELECT instance FROM copies WHERE id = ?", (copy,))
+        settle_instance(transaction, row.get)
+
+
+def _held(outcome: HeldCopy, now: int) -> dict[str, Any]:
+    wait = outcome.retry_after
+    return {
+        "state": "held",
+        "held": 1,
+        "reason": outcome.reason,
+        "plugin": outcome.plugin,
+        "hook": outcome.hook,
+        "retry_at": None if wait is None else now + round(wait * 1_000_000),
+    }
+
+
+def _processed(transaction: Transaction, outcome: Processed, paths: Paths) -> dict[str, Any]:
+    columns: dict[str, Any] = {
+        "state": "processed",
+        "destinations": encode_names(outcome.destinations),
+        "notes": encode_names(outcome.notes) if outcome.notes else None,
+    }
+    if outcome.segments is None:
+        return columns
+    transaction.directories.update(paths.workspace_directories(outcome.segments))
+    return columns | {
+        "segments": paths.encode_segments(outcome.segments),
+        "size": total_length(outcome.segments),
+        "transfer_syntax": outcome.transfer_syntax,
+        "sop_class_uid": outcome.sop_class_uid,
+        "sop_instance_uid": outcome.sop_instance_uid,
+        "study_instance_uid": outcome.study_instance_uid,
+        "series_instance_uid": outcome.series_instance_uid,
+    }
+
+
+def finish(transaction: Transaction, attempt: Attempt) -> None:
+    """Record a try. Delivered is a fact; any other outcome yields to what a person did since."""
+    delivery = attempt.delivery_id
+    row = transaction.execute(SELECT_DELIVERY, (delivery,)).fetchone()
+    if row is None:
+        return
+    instance, destination, state, tries = row
+    retry_at = None if attempt.retry_at is None else to_microseconds(attempt.retry_at)
+    time = to_microseconds(attempt.time)
+    record = (attempt.outcome, attempt.status, attempt.comment, retry_at)
+    transaction.execute(INSERT_ATTEMPT, (delivery, tries + 1, time, *record))
+    transaction.attempted(destination, attempt)
+    if attempt.outcome != "delivered" and state not in ("queued", "waiting"):
+        transaction.execute(COUNT_TRY, (delivery,))
+        return
+    new_state: str = attempt.outcome
+    if new_state == "retry":
+        new_state = "queued" if retry_at is None else "waiting"
+    reason = None if new_state == "delivered" else _reason(attempt)
+    transaction.execute(UPDATE_DELIVERY, (new_state, retry_at, reason, delivery))
+    if new_state in ("delivered", "discarded"):
+        transaction.touched.add(instance)
+    elif new_state != "held":
+        transaction.topics.add(f"destination:{destination}")
+
+
+def _reason(attempt: Attempt) -> str:
+    if attempt.status is None:
+        return attempt.comment
+    return f"status 0x{attempt.status:04X} {attempt.comment}".rstrip()

@@ -1,0 +1,147 @@
+"""The ledger's tables, and how connections to them are opened.
+
+Text that many instances share lies once in `associations` and `series`. A state's rows are found
+through an index of that state only (`deliveries_queued`...), so what is done costs nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import apsw
+
+from router.spool.errors import SpoolError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+VERSION = 1
+
+# Times are microseconds since 1970 UTC. Copies of an instance are in the order of their routes
+# by id. A changed copy has all its own columns from segments to study_instance_uid, an unchanged
+# one none. A delivery that waits for its next try is `waiting`, in reports `queued`.
+TABLES = """
+CREATE TABLE associations(
+    id INTEGER PRIMARY KEY, calling_ae_title TEXT NOT NULL, called_ae_title TEXT NOT NULL,
+    address TEXT NOT NULL, listener TEXT NOT NULL, peer TEXT, tls_subject TEXT, user TEXT,
+    started INTEGER NOT NULL);
+
+CREATE TABLE series(
+    id INTEGER PRIMARY KEY, study_instance_uid TEXT NOT NULL, series_instance_uid TEXT NOT NULL,
+    patient_id TEXT NOT NULL, accession_number TEXT NOT NULL);
+CREATE INDEX series_study ON series(study_instance_uid);
+CREATE INDEX series_series ON series(series_instance_uid);
+CREATE INDEX series_patient ON series(patient_id);
+CREATE INDEX series_accession ON series(accession_number);
+
+CREATE TABLE instances(
+    id INTEGER PRIMARY KEY, state TEXT NOT NULL, received INTEGER NOT NULL,
+    association INTEGER NOT NULL, series INTEGER NOT NULL, generation INTEGER NOT NULL,
+    sop_class_uid TEXT NOT NULL, sop_instance_uid TEXT NOT NULL, transfer_syntax TEXT NOT NULL,
+    path TEXT, offset INTEGER NOT NULL, length INTEGER NOT NULL, bulk BLOB NOT NULL, problem TEXT,
+    sha256 BLOB, originator TEXT, originator_message INTEGER, reason TEXT);
+CREATE INDEX instances_series ON instances(series);
+CREATE INDEX instances_association ON instances(association);
+CREATE INDEX instances_sop ON instances(sop_instance_uid);
+CREATE INDEX instances_path ON instances(path) WHERE path IS NOT NULL;
+CREATE INDEX instances_gone ON instances(received) WHERE path IS NULL;
+CREATE INDEX instances_held ON instances(received) WHERE state = 'held';
+CREATE INDEX instances_released ON instances(received) WHERE state = 'released';
+
+CREATE TABLE copies(
+    id INTEGER PRIMARY KEY, instance INTEGER NOT NULL, route TEXT NOT NULL, state TEXT NOT NULL,
+    destinations TEXT NOT NULL, segments BLOB, size INTEGER, transfer_syntax TEXT,
+    sop_class_uid TEXT, sop_instance_uid TEXT, study_instance_uid TEXT, series_instance_uid TEXT,
+    attempts INTEGER NOT NULL DEFAULT 0, retry_at INTEGER, finished INTEGER,
+    reason TEXT, plugin TEXT, hook TEXT, notes TEXT);
+CREATE INDEX copies_instance ON copies(instance);
+CREATE INDEX copies_received ON copies(instance) WHERE state = 'received';
+CREATE INDEX copies_held ON copies(retry_at) WHERE state = 'held';
+CREATE INDEX copies_sop ON copies(sop_instance_uid) WHERE sop_instance_uid IS NOT NULL;
+CREATE INDEX copies_study ON copies(study_instance_uid) WHERE study_instance_uid IS NOT NULL;
+
+CREATE TABLE deliveries(
+    id INTEGER PRIMARY KEY, instance INTEGER NOT NULL, copy INTEGER NOT NULL,
+    series INTEGER NOT NULL, destination TEXT NOT NULL, state TEXT NOT NULL,
+    priority INTEGER NOT NULL DEFAULT 0, due INTEGER, first_queued INTEGER NOT NULL,
+    size INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, tries INTEGER NOT NULL DEFAULT 0,
+    reason TEXT);
+CREATE INDEX deliveries_instance ON deliveries(instance);
+CREATE INDEX deliveries_queued ON deliveries(destination, priority DESC) WHERE state = 'queued';
+CREATE INDEX deliveries_waiting ON deliveries(destination, due) WHERE state = 'waiting';
+CREATE INDEX deliveries_held ON deliveries(destination) WHERE state = 'held';
+
+CREATE TABLE attempts(
+    delivery INTEGER NOT NULL, number INTEGER NOT NULL, time INTEGER NOT NULL,
+    outcome TEXT NOT NULL, status INTEGER, comment TEXT NOT NULL, retry_at INTEGER,
+    PRIMARY KEY(delivery, number)) WITHOUT ROWID;
+
+CREATE TABLE done(instance INTEGER PRIMARY KEY, time INTEGER NOT NULL);
+CREATE INDEX done_time ON done(time);
+
+CREATE TABLE destinations(
+    name TEXT PRIMARY KEY, paused INTEGER NOT NULL DEFAULT 0, last_success INTEGER,
+    failing_since INTEGER, last_status INTEGER, last_comment TEXT NOT NULL DEFAULT '');
+
+CREATE TABLE refusals(
+    id INTEGER PRIMARY KEY, time INTEGER NOT NULL, listener TEXT NOT NULL,
+    calling_ae_title TEXT NOT NULL, address TEXT NOT NULL, sop_instance_uid TEXT NOT NULL,
+    status INTEGER NOT NULL, reason TEXT NOT NULL);
+CREATE INDEX refusals_time ON refusals(time);
+
+CREATE TABLE totals(instances INTEGER NOT NULL, bytes INTEGER NOT NULL);
+INSERT INTO totals VALUES(0, 0);
+"""
+
+
+Row = tuple[Any, ...]
+
+
+def fetch(connection: apsw.Connection, query: str, values: apsw.Bindings = ()) -> list[Row]:
+    """All rows of a query."""
+    return connection.execute(query, values).fetchall()
+
+
+def open_writer(path: Path) -> apsw.Connection:
+    """The one connection that writes, its tables made or checked."""
+    _create_private(path)
+    connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(200)  # only ever waits for readers, in a checkpoint
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = FULL",  # NORMAL loses every commit since the last checkpoint
+        "wal_autocheckpoint = 0",
+        "cache_size = -65536",
+        "temp_store = MEMORY",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+    version = connection.execute("PRAGMA user_version").get
+    if version == 0:
+        connection.execute(f"BEGIN; {TABLES} PRAGMA user_version = {VERSION}; COMMIT")
+    elif version != VERSION:
+        connection.close()
+        raise SpoolError(
+            f"{path} has schema {version} and this version of the router reads {VERSION}: "
+            "run the version that wrote it"
+        )
+    return connection
+
+
+def open_reader(path: Path) -> apsw.Connection:
+    """A connection that only reads, and neither blocks the writer nor waits for it."""
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    connection.set_busy_timeout(5000)
+    connection.execute("PRAGMA query_only = 1")
+    connection.execute("PRAGMA cache_size = -16384")
+    return connection
+
+
+def _create_private(path: Path) -> None:
+    """SQLite gives its -wal and -shm files the mode of the database."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

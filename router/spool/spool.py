@@ -1,0 +1,187 @@
+"""The spool: one directory, held by one router, with the files of what it accepted and the ledger.
+
+SPOOL/lock         held while a router runs, its process id inside
+SPOOL/ledger.db    the ledger (and -wal, -shm)
+SPOOL/files        what arrived, one Part 10 file each
+SPOOL/workspace    what chains made, a directory per copy
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import shutil
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Self
+
+from router.spool.codec import WORKSPACES
+from router.spool.errors import SpoolFailed, SpoolLocked
+from router.spool.files import FileTree, IncomingFile
+from router.spool.health import Health
+from router.spool.sqlite import SqliteLedger
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from router.spool.ledger import Ledger
+    from router.spool.records import Expirable
+
+log = logging.getLogger("router.spool")
+
+FREE_SPACE_CACHED = 0.5  # seconds
+FEWEST_INODES = 1024
+EXPIRED_AT_ONCE = 100
+
+
+class Spool:
+    """Open it (or use it in a `with`) before anything else; `ledger` is there while it is open."""
+
+    ledger: Ledger
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory.absolute()
+        self._health = Health()
+        self._lock = -1
+        self._space_lock = threading.Lock()
+        self._space: tuple[float, int] | None = None
+
+    def __repr__(self) -> str:
+        return f"Spool({str(self.directory)!r}, failed={self.failed!r})"
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def failed(self) -> str | None:
+        """Why nothing is accepted any more; only a restart helps."""
+        return self._health.failed
+
+    def open(self) -> None:
+        """Take the lock, open the ledger, and clear away what was never acknowledged.
+
+        Raises `SpoolLocked` when another process has it, `SpoolError` when another version's.
+        """
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = _take_lock(self.directory / "lock")
+        try:
+            (self.directory / WORKSPACES).mkdir(mode=0o700, exist_ok=True)
+            self._files = FileTree(self.directory / "files", self._health)
+            self.ledger = SqliteLedger(self.directory / "ledger.db", self.directory, self._health)
+            self._remove_unreferenced()
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    def close(self) -> None:
+        """Finish what was submitted to the ledger and give the lock back."""
+        self.ledger.close()
+        os.close(self._lock)
+
+    def incoming(self) -> IncomingFile:
+        """A new file. Raises `SpoolFull`, or `SpoolFailed` since an earlier one failed."""
+        if self._health.failed is not None:
+            raise SpoolFailed(self._health.failed)
+        return self._files.create()
+
+    def workspace(self, copy_id: int) -> Path:
+        """Where the chain of this copy may make files: empty, and not there until somebody makes
+        it. The files must be synced; their directory is when the copy is finished.
+        """
+        path = self._workspace(copy_id)
+        shutil.rmtree(path, ignore_errors=True)  # an earlier run's, which did not finish
+        return path
+
+    def free_bytes(self) -> int:
+        """What may still be written here, at most half a second old; 0 when out of inodes."""
+        with self._space_lock:
+            now = time.monotonic()
+            if self._space is None or now - self._space[0] > FREE_SPACE_CACHED:
+                space = os.statvfs(self.directory)
+                out_of_inodes = space.f_files > 0 and space.f_favail < FEWEST_INODES
+                self._space = (now, 0 if out_of_inodes else space.f_bavail * space.f_frsize)
+            return self._space[1]
+
+    def has_room(self, keep_free: int) -> bool:
+        """Whether more than `keep_free` bytes are free."""
+        return self.free_bytes() > keep_free
+
+    def expire(self, retain: float, now: datetime | None = None) -> int:
+        """Remove files of instances done more than `retain` seconds ago, some at a time; how many
+        instances that were, 0 when there are no more.
+        """
+        before = (now or datetime.now(UTC)) - timedelta(seconds=retain)
+        return self._remove(self.ledger.expirable(before, EXPIRED_AT_ONCE))
+
+    def make_room(self, keep_free: int) -> int:
+        """Remove files of done instances, those done first first, until more than `keep_free`
+        bytes are free or nothing is left that may go; how many instances that were.
+        """
+        removed = 0
+        while not self.has_room(keep_free):
+            some = self._remove(self.ledger.expirable(datetime.now(UTC), EXPIRED_AT_ONCE))
+            if not some:
+                break
+            removed += some
+            self._space = None
+        return removed
+
+    def _remove(self, instances: Sequence[Expirable]) -> int:
+        """Files first: after a crash in between they are found gone and forgotten again."""
+        directories: set[str] = set()
+        for instance in instances:
+            for copy_id in instance.copy_ids:
+                shutil.rmtree(self._workspace(copy_id), ignore_errors=True)
+            if not instance.shared:
+                _unlink(instance.path)
+                directories.add(os.path.dirname(instance.path))
+        if instances:
+            self.ledger.forget_files([one.instance_id for one in instances]).result()
+        for directory in directories:
+            self._files.remove_if_empty(directory)
+        return len(instances)
+
+    def _remove_unreferenced(self) -> None:
+        removed = 0
+        for paths in self._files.unsettled():
+            unreferenced = set(paths) - self.ledger.referenced(paths)
+            for path in unreferenced:
+                os.unlink(path)
+            if paths:
+                self._files.remove_if_empty(os.path.dirname(paths[0]))
+            removed += len(unreferenced)
+        self._files.all_settled()
+        if removed:
+            log.info("spool.unfinished.removed files=%d: they were never acknowledged", removed)
+
+    def _workspace(self, copy_id: int) -> Path:
+        return self.directory / WORKSPACES / str(copy_id)
+
+
+def _take_lock(path: Path) -> int:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(descriptor, 32).decode().strip()
+        os.close(descriptor)
+        raise SpoolLocked(
+            f"{path.parent} is in use by the router with process id {holder}: stop it first"
+        ) from None
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    return descriptor
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return

@@ -1,0 +1,275 @@
+"""The ledger on SQLite, for one router: one connection writes, others read (WAL)."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+
+from router.spool import accepting, commands, finishing, listing, recovery, retention, trail
+from router.spool.claims import Claims
+from router.spool.codec import Paths, now_microseconds, to_microseconds
+from router.spool.errors import SpoolFailed
+from router.spool.schema import open_reader, open_writer
+from router.spool.summary import summary
+from router.spool.writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Sequence
+    from concurrent.futures import Future
+    from datetime import datetime
+    from pathlib import Path
+
+    import apsw
+
+    from router.spool.health import Health
+    from router.spool.records import (
+        Arrival,
+        Attempt,
+        CopyOutcome,
+        CopyTask,
+        DeliveryTask,
+        Expirable,
+        IntakeRefusal,
+        PlannedCopy,
+        ReleasedInstance,
+        Selection,
+    )
+    from router.spool.reports import QueueRow, Summary, Trail
+    from router.spool.transaction import Transaction
+
+log = logging.getLogger("router.spool")
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+MOST_REFUSALS_WAITING = 1000
+
+
+class SqliteLedger:
+    """See `Ledger`. `root` is the spool's directory; the caller holds its lock."""
+
+    def __init__(self, path: Path, root: Path, health: Health) -> None:
+        self._paths = Paths(str(root))
+        self._health = health
+        self._subscribers: list[Callable[[set[str]], None]] = []
+        self._writer = Writer(open_writer(path), health, self._tell)
+        self._claims = Claims(open_reader(path), self._paths)
+        self._reader = open_reader(path)
+        self._reading = threading.Lock()
+        with self._read() as reader:
+            rows = reader.execute("SELECT name FROM destinations WHERE paused")
+            self._paused = {name for (name,) in rows}
+            missing = recovery.missing_files(reader, self._paths)
+        if missing:
+            self._write(recovery.hold_missing, missing).result()
+
+    def __repr__(self) -> str:
+        return f"SqliteLedger({self._writer!r}, {self._claims!r})"
+
+    def accept(self, arrival: Arrival) -> Future[int]:
+        def operation(transaction: Transaction) -> int:
+            if self._health.failed is not None:
+                raise SpoolFailed(self._health.failed)
+            return accepting.accept(transaction, arrival, self._paths)
+
+        return self._writer.submit(operation)
+
+    def refused(self, refusal: IntakeRefusal) -> None:
+        if self._writer.backlog < MOST_REFUSALS_WAITING:
+            self._write(accepting.refused, refusal)
+
+    def claim_copies(self, limit: int, now: datetime | None = None) -> Sequence[CopyTask]:
+        return self._claims.copies(limit, now)
+
+    def finish_copy(self, copy_id: int, outcome: CopyOutcome) -> Future[None]:
+        def operation(transaction: Transaction) -> None:
+            finishing.finish_copy(transaction, copy_id, outcome, self._paths)
+            transaction.after_commit.append(partial(self._claims.end_copies, (copy_id,)))
+
+        return self._writer.submit(operation)
+
+    def release_copy_claims(self, copy_ids: Collection[int]) -> None:
+        self._claims.end_copies(copy_ids)
+        self._tell({"copies"})
+
+    def claim(
+        self, destination: str, limit: int, now: datetime | None = None
+    ) -> Sequence[DeliveryTask]:
+        if destination in self._paused:
+            return []
+        return self._claims.deliveries(destination, limit, now)
+
+    def finish(self, attempts: Sequence[Attempt]) -> Future[None]:
+        ids = [attempt.delivery_id for attempt in attempts]
+
+        def operation(transaction: Transaction) -> None:
+            for attempt in attempts:
+                finishing.finish(transaction, attempt)
+            transaction.after_commit.append(partial(self._claims.end_deliveries, ids))
+
+        return self._writer.submit(operation)
+
+    def release_claims(self, delivery_ids: Collection[int]) -> None:
+        self._claims.end_deliveries(delivery_ids)
+
+    def next_due(self, topic: str) -> datetime | None:
+        return self._claims.next_due(topic)
+
+    def subscribe(self, callback: Callable[[set[str]], None]) -> None:
+        self._subscribers.append(callback)
+
+    def claim_released(self, limit: int) -> Sequence[ReleasedInstance]:
+        return self._claims.released(limit)
+
+    def plan(
+        self,
+        instance_id: int,
+        generation: int,
+        copies: Sequence[PlannedCopy],
+        held_reason: str | None = None,
+    ) -> Future[None]:
+        return self._write(accepting.plan, instance_id, generation, copies, held_reason)
+
+    def hold(self, selection: Selection, reason: str) -> Future[int]:
+        return self._command(commands.HOLD, selection, reason)
+
+    def release(self, selection: Selection) -> Future[int]:
+        return self._command(commands.RELEASE, selection)
+
+    def retry(self, selection: Selection) -> Future[int]:
+        return self._command(commands.RETRY, selection)
+
+    def first(self, selection: Selection) -> Future[int]:
+        return self._command(commands.FIRST, selection)
+
+    def discard(self, selection: Selection, reason: str) -> Future[int]:
+        return self._command(commands.DISCARD, selection, reason, whole_copies=True)
+
+    def hold_copies_of_unknown_routes(self, known: Collection[str]) -> Future[int]:
+        with self._read() as reader:
+            found = listing.unprocessed_by_route(reader)
+        return commands.in_steps(
+            self._writer,
+            (
+                step
+                for route, copies in found.items()
+                if route not in known
+                for step in commands.steps(
+                    commands.HOLD, {"copies": copies}, f"route {route} is gone from the config"
+                )
+            ),
+        )
+
+    def pause(self, destination: str) -> Future[None]:
+        return self._set_paused(destination, True)
+
+    def resume(self, destination: str) -> Future[None]:
+        return self._set_paused(destination, False)
+
+    def paused(self) -> set[str]:
+        return set(self._paused)
+
+    def summary(self, now: datetime | None = None) -> Summary:
+        time, failed = now_microseconds(now), self._health.failed
+        with self._read() as reader:
+            return summary(reader, time, self._claims.sending, failed)
+
+    def count(self, selection: Selection) -> int:
+        with self._read() as reader:
+            return listing.count_rows(reader, selection)
+
+    def list(self, selection: Selection, limit: int = 1000) -> Sequence[QueueRow]:
+        with self._read() as reader:
+            return listing.list_rows(reader, selection, limit)
+
+    def where(
+        self,
+        uid: str | None = None,
+        *,
+        accession_number: str | None = None,
+        patient_id: str | None = None,
+        limit: int = 1000,
+    ) -> Trail:
+        asked = {
+            trail.BY_UID: uid,
+            trail.BY_ACCESSION_NUMBER: accession_number,
+            trail.BY_PATIENT_ID: patient_id,
+        }
+        given = [(query, value) for query, value in asked.items() if value is not None]
+        if len(given) != 1:
+            raise TypeError("where() takes one of uid, accession_number and patient_id")
+        with self._read() as reader:
+            return trail.where(reader, *given[0], limit)
+
+    def referenced(self, paths: Sequence[str]) -> set[str]:
+        query = "SELECT 1 FROM instances WHERE path = ? LIMIT 1"
+        with self._read() as reader:
+            return {
+                path
+                for path in paths
+                if reader.execute(query, (self._paths.relative(path),)).fetchone()
+            }
+
+    def expirable(self, before: datetime, limit: int) -> Sequence[Expirable]:
+        with self._read() as reader:
+            return retention.expirable(reader, to_microseconds(before), limit, self._paths)
+
+    def forget_files(self, instance_ids: Collection[int]) -> Future[None]:
+        return self._write(retention.forget_files, instance_ids)
+
+    def forget(self, before: datetime) -> Future[int]:
+        return self._write(retention.forget, to_microseconds(before))
+
+    def close(self) -> None:
+        self._claims.close()
+        with self._reading:
+            self._reader.close()
+        self._writer.close()
+
+    def _set_paused(self, destination: str, paused: bool) -> Future[None]:
+        def operation(transaction: Transaction) -> None:
+            transaction.execute(
+                "INSERT INTO destinations(name, paused) VALUES(:name, :paused)"
+                " ON CONFLICT(name) DO UPDATE SET paused = :paused",
+                {"name": destination, "paused": paused},
+            )
+            change = self._paused.add if paused else self._paused.discard
+            transaction.after_commit.append(partial(change, destination))
+            transaction.topics.add(f"destination:{destination}")
+
+        return self._writer.submit(operation)
+
+    def _command(
+        self,
+        command: commands.Command,
+        selection: Selection,
+        reason: str = "",
+        whole_copies: bool = False,
+    ) -> Future[int]:
+        with self._read() as reader:
+            selected = listing.select_ids(reader, selection, whole_copies)
+        return commands.in_steps(self._writer, commands.steps(command, selected, reason))
+
+    def _write(
+        self,
+        operation: Callable[Concatenate[Transaction, P], T],
+        *arguments: P.args,
+        **keywords: P.kwargs,
+    ) -> Future[T]:
+        return self._writer.submit(lambda commit: operation(commit, *arguments, **keywords))
+
+    @contextmanager
+    def _read(self) -> Iterator[apsw.Connection]:
+        """One snapshot: what is read belongs together."""
+        with self._reading, self._reader:
+            yield self._reader
+
+    def _tell(self, topics: set[str]) -> None:
+        for callback in self._subscribers:
+            try:
+                callback(topics)
+            except Exception:
+                log.exception("ledger.subscriber.failed")

@@ -1,0 +1,177 @@
+"""The one thread that writes: what is submitted while a commit is under way goes into the next.
+
+It also makes the checkpoints, so that SQLite never has two writers or checkpointers at once.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import threading
+from collections import deque
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import apsw
+
+from router.spool.errors import SpoolError, SpoolFailed, SpoolFull
+from router.spool.files import sync_directory
+from router.spool.transaction import Transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from router.spool.health import Health
+
+log = logging.getLogger("router.spool")
+
+T = TypeVar("T")
+Operation = tuple["Callable[[Transaction], Any]", "Future[Any]"]
+
+STORAGE_ERRORS = (apsw.FullError, apsw.IOError, apsw.CorruptError, apsw.ReadOnlyError)
+MOST_PER_COMMIT = 512
+IDLE = 0.25  # seconds without a write, after which a checkpoint is in nobody's way
+WAL_WHEN_IDLE = 256  # pages of 4 KiB
+WAL_WHEN_BUSY = 16384  # 64 MiB: from here the checkpoint is made between two commits
+WAL_WHEN_READERS_LINGER = 65536  # 256 MiB: readers are waited for, so that it starts over
+
+
+class Writer:
+    """Runs operations in group commits; their futures resolve once they are durable.
+
+    An operation that raises fails alone: the others of its group are run again without it, so
+    operations must not change anything but the database and their `Transaction`.
+    """
+
+    def __init__(
+        self, connection: apsw.Connection, health: Health, committed: Callable[[set[str]], None]
+    ) -> None:
+        self._connection = connection
+        self._health = health
+        self._committed = committed
+        self._operations: deque[Operation] = deque()
+        self._wake = threading.Condition()
+        self._closing = False
+        self._broken: str | None = None
+        self._wal_pages = 0
+        self._transaction = Transaction(connection)
+        connection.set_wal_hook(self._note_wal)
+        self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
+        self._thread.start()
+
+    def __repr__(self) -> str:
+        return f"Writer({len(self._operations)} waiting, {self._wal_pages} pages of WAL)"
+
+    @property
+    def backlog(self) -> int:
+        return len(self._operations)
+
+    def submit(self, operation: Callable[[Transaction], T]) -> Future[T]:
+        future: Future[T] = Future()
+        with self._wake:
+            if self._closing:
+                future.set_exception(SpoolError("the ledger is closed"))
+                return future
+            self._operations.append((operation, future))
+            self._wake.notify()
+        return future
+
+    def close(self) -> None:
+        """Carry out what was submitted, checkpoint, and close the connection."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while batch := self._next_batch():
+            running = [one for one in batch if one[1].set_running_or_notify_cancel()]
+            self._carry_out(running)
+            if self._wal_pages > WAL_WHEN_BUSY:
+                self._checkpoint()
+        self._checkpoint()
+        self._connection.close()
+
+    def _next_batch(self) -> list[Operation]:
+        """What is to be committed together; nothing when the ledger closes."""
+        with self._wake:
+            while not self._operations and not self._closing:
+                due = self._wal_pages > WAL_WHEN_IDLE
+                if not self._wake.wait(IDLE if due else None):
+                    self._checkpoint()
+            size = min(len(self._operations), MOST_PER_COMMIT)
+            return [self._operations.popleft() for _ in range(size)]
+
+    def _carry_out(self, batch: Sequence[Operation]) -> None:
+        try:
+            results = self._commit([operation for operation, _ in batch])
+        except Exception as error:
+            self._roll_back()
+            if len(batch) > 1 and not isinstance(error, SpoolError):
+                for one in batch:
+                    self._carry_out([one])
+            else:
+                for _, future in batch:
+                    future.set_exception(error)
+            return
+        topics = self._transaction.committed()
+        for (_, future), result in zip(batch, results, strict=True):
+            future.set_result(result)
+        if topics:
+            self._committed(topics)
+
+    def _commit(self, operations: Sequence[Callable[[Transaction], Any]]) -> list[Any]:
+        if self._broken is not None:
+            raise SpoolFailed(self._broken)
+        transaction = self._transaction
+        try:
+            transaction.begin()
+            results = [operation(transaction) for operation in operations]
+            transaction.complete()
+            self._sync_directories(transaction.directories)
+            transaction.execute("COMMIT")
+        except STORAGE_ERRORS as error:
+            raise self._storage_error(error) from error
+        return results
+
+    def _roll_back(self) -> None:
+        self._transaction.rolled_back()
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    def _sync_directories(self, directories: Iterable[str]) -> None:
+        try:
+            for directory in directories:
+                sync_directory(directory)
+        except OSError as error:
+            reason = f"cannot sync the spool's directory: {error.strerror}"
+            self._health.fail(reason)
+            raise SpoolFailed(reason) from error
+
+    def _storage_error(self, error: apsw.Error) -> SpoolError:
+        """A commit that could not be written: what was committed before is only safe as long as
+        nothing is written after the gap this may have left in the WAL.
+        """
+        out_of_space = self._connection.system_errno in (errno.ENOSPC, errno.EDQUOT)
+        if isinstance(error, apsw.FullError) or out_of_space:
+            return SpoolFull("no space left for the ledger: free some on the spool's filesystem")
+        self._broken = f"the ledger cannot be written: {error}"
+        self._health.fail(self._broken)
+        return SpoolFailed(self._broken)
+
+    def _note_wal(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
+        self._wal_pages = pages
+        return apsw.SQLITE_OK
+
+    def _checkpoint(self) -> None:
+        if self._broken is not None:
+            return
+        linger = self._wal_pages > WAL_WHEN_READERS_LINGER
+        mode = apsw.SQLITE_CHECKPOINT_RESTART if linger else apsw.SQLITE_CHECKPOINT_PASSIVE
+        try:
+            self._connection.wal_checkpoint(mode=mode)
+        except apsw.BusyError:
+            log.warning("ledger.checkpoint.waits pages=%d: a reader takes long", self._wal_pages)
+        except STORAGE_ERRORS as error:
+            log.error("ledger.checkpoint.failed error=%r", self._storage_error(error))
+        self._wal_pages = 0
