@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from router.spool.records import Arrival, CopyState, IntakeRefusal, PlannedCopy
     from router.spool.transaction import Transaction
 
-INSERT_INSTANCE = "INSERT INTO instances VALUES(NULL" + ", ?" * 17 + ")"
+INSERT_INSTANCE = "INSERT INTO instances VALUES(NULL" + ", ?" * 18 + ")"
 INSERT_COPY = """
-INSERT INTO copies(instance, route, state, destinations, finished) VALUES(?, ?, ?, ?, ?)
+INSERT INTO copies(instance, route, state, destinations, changed) VALUES(?, ?, ?, ?, ?)
 """
 INSERT_DELIVERY = """
-INSERT INTO deliveries(instance, copy, series, destination, state, first_queued, size, reason)
-VALUES(?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO deliveries(instance, copy, series, destination, state, first_queued, changed,
+    size, reason)
+VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 INSERT_REFUSAL = "INSERT INTO refusals VALUES(NULL, ?, ?, ?, ?, ?, ?, ?)"
 SELECT_CANDIDATES = """
@@ -56,6 +57,7 @@ def accept(transaction: Transaction, arrival: Arrival, paths: Paths) -> int:
             arrival.sha256,
             originator,
             message,
+            transaction.now,
             arrival.held_reason,
         ),
     )
@@ -77,9 +79,8 @@ def add_copies(
     candidates: list[Candidate] = []
     for copy in planned:
         state: CopyState = "received" if copy.has_chain else "processed"
-        finished = None if copy.has_chain else transaction.now
         names = encode_names(copy.destinations)
-        row = transaction.insert(INSERT_COPY, (instance, copy.route, state, names, finished))
+        row = transaction.insert(INSERT_COPY, (instance, copy.route, state, names, transaction.now))
         candidates.append(Candidate(row, copy.route, state, copy.destinations, sop_instance_uid))
         if copy.has_chain:
             transaction.topics.add("copies")
@@ -105,6 +106,7 @@ def add_deliveries(
                 series,
                 decision.destination,
                 "queued" if made else "suppressed",
+                transaction.now,
                 transaction.now,
                 sizes[copy],
                 reason,
@@ -145,9 +147,9 @@ def plan(
     """Give a released instance its copies; one that is not released any more is left alone."""
     state = "planned" if held_reason is None else "held"
     transaction.execute(
-        "UPDATE instances SET state = ?, generation = ?, reason = ? "
+        "UPDATE instances SET state = ?, generation = ?, reason = ?, changed = ? "
         "WHERE id = ? AND state = 'released'",
-        (state, generation, held_reason, instance),
+        (state, generation, held_reason, transaction.now, instance),
     )
     if transaction.changed():
         add_copies(transaction, instance, copies, "")

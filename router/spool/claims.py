@@ -94,7 +94,8 @@ class Claims:
         """Not claimed: who plans them is one thread."""
         with self._lock, self._connection:
             rows = self._rows(RELEASED, (limit,))
-            return [released_instance(self._connection, row, self._paths) for (row,) in rows]
+            found = [released_instance(self._connection, row, self._paths) for (row,) in rows]
+        return found
 
     def next_due(self, topic: str) -> datetime | None:
         with self._lock:

@@ -68,7 +68,9 @@ def steps(
         change = getattr(command, kind)
         if change is None:
             continue
-        statement = f"UPDATE {kind} SET {change} AND id = :id RETURNING {_RETURNED[kind]}"
+        statement = (
+            f"UPDATE {kind} SET changed = :now, {change} AND id = :id RETURNING {_RETURNED[kind]}"
+        )
         for start in range(0, len(ids), STEP):
             some = ids[start : start + STEP]
             yield partial(_change, kind=kind, statement=statement, ids=some, reason=reason)
@@ -78,8 +80,9 @@ def _change(
     transaction: Transaction, kind: Kind, statement: str, ids: Sequence[int], reason: str
 ) -> int:
     count = 0
+    values = {"now": transaction.now, "reason": reason}
     for row in ids:
-        changed = transaction.execute(statement, {"id": row, "reason": reason}).fetchone()
+        changed = transaction.execute(statement, values | {"id": row}).fetchone()
         if changed is None:
             continue
         count += 1

@@ -19,11 +19,11 @@ UPDATE copies SET state = :state, destinations = coalesce(:destinations, destina
     segments = :segments, size = :size, transfer_syntax = :transfer_syntax,
     sop_class_uid = :sop_class_uid, sop_instance_uid = :sop_instance_uid,
     study_instance_uid = :study_instance_uid, series_instance_uid = :series_instance_uid,
-    attempts = attempts + :held, retry_at = :retry_at, finished = :now,
+    attempts = attempts + :held, retry_at = :retry_at, changed = :now,
     reason = :reason, plugin = :plugin, hook = :hook, notes = :notes
 WHERE id = :copy AND (state = 'received' OR state = 'held' AND retry_at IS NOT NULL)
 """
-OUTCOME_COLUMNS = [
+OUTCOME_COLUMNS = (
     "destinations",
     "segments",
     "size",
@@ -37,11 +37,12 @@ OUTCOME_COLUMNS = [
     "plugin",
     "hook",
     "notes",
-]
+)
 SELECT_DELIVERY = "SELECT instance, destination, state, tries FROM deliveries WHERE id = ?"
 INSERT_ATTEMPT = "INSERT INTO attempts VALUES(?, ?, ?, ?, ?, ?, ?)"
 UPDATE_DELIVERY = """
-UPDATE deliveries SET state = ?, due = ?, reason = ?, attempts = attempts + 1, tries = tries + 1
+UPDATE deliveries SET state = ?, due = ?, reason = ?, changed = ?,
+    attempts = attempts + 1, tries = tries + 1
 WHERE id = ?
 """
 COUNT_TRY = "UPDATE deliveries SET tries = tries + 1 WHERE id = ?"
@@ -113,7 +114,7 @@ def finish(transaction: Transaction, attempt: Attempt) -> None:
     if new_state == "retry":
         new_state = "queued" if retry_at is None else "waiting"
     reason = None if new_state == "delivered" else _reason(attempt)
-    transaction.execute(UPDATE_DELIVERY, (new_state, retry_at, reason, delivery))
+    transaction.execute(UPDATE_DELIVERY, (new_state, retry_at, reason, time, delivery))
     if new_state in ("delivered", "discarded"):
         transaction.touched.add(instance)
     elif new_state != "held":

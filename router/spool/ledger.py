@@ -30,7 +30,8 @@ class Ledger(Protocol):
 
     Reads never wait for writes. Every method may be called from any thread.
 
-    Claims belong to the process: what it had claimed when it ended is claimed again.
+    Claims belong to the process: what it had claimed when it ended is claimed again. When
+    finishing fails the claim stays: finish again later, or give it back.
     """
 
     def accept(self, arrival: Arrival) -> Future[int]:

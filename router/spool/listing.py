@@ -21,8 +21,8 @@ _COPY_UIDS = (
 # id, state, destinations, route, study, SOP instance, size, since, due, attempts, reason
 _COLUMNS: dict[Kind, str] = {
     "instances": "i.id, i.state, '[]', '', s.study_instance_uid, i.sop_instance_uid, i.length,"
-    " i.received, NULL, 0, i.reason",
-    "copies": f"c.id, c.state, c.destinations, c.route, {_COPY_UIDS}, i.length, i.received,"
+    " i.changed, NULL, 0, i.reason",
+    "copies": f"c.id, c.state, c.destinations, c.route, {_COPY_UIDS}, i.length, c.changed,"
     " c.retry_at, c.attempts, c.reason",
     "deliveries": f"d.id, d.state, json_array(d.destination), c.route, {_COPY_UIDS}, d.size,"
     " d.first_queued, d.due, d.attempts, d.reason",

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from router.dataset import Bulk, Segment
     from router.instance import Association
 
+InstanceState = Literal["planned", "held", "released", "discarded"]
 CopyState = Literal["received", "processed", "skipped", "held", "discarded"]
 DeliveryState = Literal["queued", "held", "delivered", "discarded", "suppressed"]
 AttemptOutcome = Literal["delivered", "retry", "held", "discarded"]

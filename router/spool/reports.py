@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from router.instance import Association
-    from router.spool.records import Attempt, CopyState, DeliveryState
+    from router.spool.records import Attempt, CopyState, DeliveryState, InstanceState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,8 +118,8 @@ class CopyTrail:
     hook: str
     sop_instance_uid: str
     study_instance_uid: str
-    finished: datetime | None
     notes: tuple[str, ...]
+    changed: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,12 +134,17 @@ class DeliveryTrail:
     state: DeliveryState
     sop_instance_uid: str
     reason: str
+    changed: datetime
     attempts: tuple[Attempt, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceTrail:
-    """An instance from its arrival on; `kept` while its file is."""
+    """An instance from its arrival on; `kept` while its file is.
+
+    `planned` means that its copies tell; the other states are those of an instance that no route
+    wanted. `changed`, here and below, is when it came into its state.
+    """
 
     instance_id: int
     sop_class_uid: str
@@ -149,7 +154,9 @@ class InstanceTrail:
     association: Association
     received: datetime
     size: int
-    held_reason: str | None
+    state: InstanceState
+    reason: str
+    changed: datetime
     kept: bool
     copies: tuple[CopyTrail, ...]
     deliveries: tuple[DeliveryTrail, ...]

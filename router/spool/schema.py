@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 VERSION = 1
 
-# Times are microseconds since 1970 UTC. Copies of an instance are in the order of their routes
-# by id. A changed copy has all its own columns from segments to study_instance_uid, an unchanged
-# one none. A delivery that waits for its next try is `waiting`, in reports `queued`.
+# Times are microseconds since 1970 UTC; `changed` is when a row came into its state. Copies of an
+# instance are in the order of their routes by id. A changed copy has all its own columns from
+# segments to series_instance_uid, an unchanged one none. A delivery that waits for its next try is
+# `waiting`, in reports `queued`.
 TABLES = """
 CREATE TABLE associations(
     id INTEGER PRIMARY KEY, calling_ae_title TEXT NOT NULL, called_ae_title TEXT NOT NULL,
@@ -40,7 +41,8 @@ CREATE TABLE instances(
     association INTEGER NOT NULL, series INTEGER NOT NULL, generation INTEGER NOT NULL,
     sop_class_uid TEXT NOT NULL, sop_instance_uid TEXT NOT NULL, transfer_syntax TEXT NOT NULL,
     path TEXT, offset INTEGER NOT NULL, length INTEGER NOT NULL, bulk BLOB NOT NULL, problem TEXT,
-    sha256 BLOB, originator TEXT, originator_message INTEGER, reason TEXT);
+    sha256 BLOB, originator TEXT, originator_message INTEGER, changed INTEGER,
+    reason TEXT);
 CREATE INDEX instances_series ON instances(series);
 CREATE INDEX instances_association ON instances(association);
 CREATE INDEX instances_sop ON instances(sop_instance_uid);
@@ -53,7 +55,7 @@ CREATE TABLE copies(
     id INTEGER PRIMARY KEY, instance INTEGER NOT NULL, route TEXT NOT NULL, state TEXT NOT NULL,
     destinations TEXT NOT NULL, segments BLOB, size INTEGER, transfer_syntax TEXT,
     sop_class_uid TEXT, sop_instance_uid TEXT, study_instance_uid TEXT, series_instance_uid TEXT,
-    attempts INTEGER NOT NULL DEFAULT 0, retry_at INTEGER, finished INTEGER,
+    attempts INTEGER NOT NULL DEFAULT 0, retry_at INTEGER, changed INTEGER,
     reason TEXT, plugin TEXT, hook TEXT, notes TEXT);
 CREATE INDEX copies_instance ON copies(instance);
 CREATE INDEX copies_received ON copies(instance) WHERE state = 'received';
@@ -66,7 +68,7 @@ CREATE TABLE deliveries(
     series INTEGER NOT NULL, destination TEXT NOT NULL, state TEXT NOT NULL,
     priority INTEGER NOT NULL DEFAULT 0, due INTEGER, first_queued INTEGER NOT NULL,
     size INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, tries INTEGER NOT NULL DEFAULT 0,
-    reason TEXT);
+    changed INTEGER, reason TEXT);
 CREATE INDEX deliveries_instance ON deliveries(instance);
 CREATE INDEX deliveries_queued ON deliveries(destination, priority DESC) WHERE state = 'queued';
 CREATE INDEX deliveries_waiting ON deliveries(destination, due) WHERE state = 'waiting';

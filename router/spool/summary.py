@@ -42,13 +42,12 @@ DESTINATIONS = """
 SELECT name, last_success, failing_since, last_status, last_comment, paused FROM destinations
 """
 HELD_COPIES = """
-SELECT route, coalesce(copies.reason, ''), coalesce(plugin, ''), coalesce(hook, ''), count(*),
-       min(received)
-FROM copies INDEXED BY copies_held JOIN instances ON instances.id = instance
-WHERE copies.state = 'held' GROUP BY 1, 2, 3, 4 ORDER BY 1, 2
+SELECT route, coalesce(reason, ''), coalesce(plugin, ''), coalesce(hook, ''), count(*),
+       min(changed)
+FROM copies INDEXED BY copies_held WHERE state = 'held' GROUP BY 1, 2, 3, 4 ORDER BY 1, 2
 """
 HELD_INSTANCES = """
-SELECT coalesce(reason, ''), count(*), min(received) FROM instances INDEXED BY instances_held
+SELECT coalesce(reason, ''), count(*), min(changed) FROM instances INDEXED BY instances_held
 WHERE state = 'held' GROUP BY 1 ORDER BY 1
 """
 REFUSALS = """

@@ -33,17 +33,18 @@ WHERE accession_number = :value ORDER BY 1 LIMIT :limit
 """
 INSTANCE = f"""
 SELECT {ASSOCIATION}, i.sop_class_uid, i.sop_instance_uid, study_instance_uid,
-       series_instance_uid, received, length, reason, path IS NOT NULL
+       series_instance_uid, received, length, state, reason, changed,
+       path IS NOT NULL
 FROM instances i JOIN series s ON s.id = i.series JOIN associations a ON a.id = i.association
 WHERE i.id = ?
 """
 COPIES = """
 SELECT id, route, state, destinations, reason, plugin, hook, sop_instance_uid, study_instance_uid,
-       finished, notes
+       changed, notes
 FROM copies WHERE instance = ? ORDER BY id
 """
 DELIVERIES = """
-SELECT id, copy, destination, state, reason FROM deliveries WHERE instance = ? ORDER BY id
+SELECT id, copy, destination, state, reason, changed FROM deliveries WHERE instance = ? ORDER BY id
 """
 ATTEMPTS = """
 SELECT time, outcome, status, comment, retry_at FROM attempts WHERE delivery = ? ORDER BY number
@@ -59,7 +60,8 @@ def where(connection: apsw.Connection, query: str, value: str, limit: int) -> Tr
 
 def _instance(connection: apsw.Connection, row: int) -> InstanceTrail:
     (columns,) = fetch(connection, INSTANCE, (row,))
-    sop_class, sop_instance, study, series, received, size, reason, kept = columns[8:]
+    sop_class, sop_instance, study, series, received, size = columns[8:14]
+    state, reason, changed, kept = columns[14:]
     copies = {
         columns[0]: _copy(columns, sop_instance, study)
         for columns in fetch(connection, COPIES, (row,))
@@ -73,7 +75,9 @@ def _instance(connection: apsw.Connection, row: int) -> InstanceTrail:
         association=association(columns),
         received=from_microseconds(received),
         size=size,
-        held_reason=reason,
+        state=state,
+        reason=reason or "",
+        changed=from_microseconds(changed),
         kept=bool(kept),
         copies=tuple(copies.values()),
         deliveries=_deliveries(connection, row, copies),
@@ -82,7 +86,7 @@ def _instance(connection: apsw.Connection, row: int) -> InstanceTrail:
 
 def _copy(columns: Row, sop_instance: str, study: str) -> CopyTrail:
     _, route, state, destinations, reason, plugin, hook, own_sop, own_study = columns[:9]
-    finished, notes = columns[9:]
+    changed, notes = columns[9:]
     return CopyTrail(
         route=route,
         state=state,
@@ -92,8 +96,8 @@ def _copy(columns: Row, sop_instance: str, study: str) -> CopyTrail:
         hook=hook or "",
         sop_instance_uid=own_sop or sop_instance,
         study_instance_uid=own_study or study,
-        finished=optional_time(finished),
         notes=decode_names(notes),
+        changed=from_microseconds(changed),
     )
 
 
@@ -108,9 +112,10 @@ def _deliveries(
             state="queued" if state == "waiting" else state,
             sop_instance_uid=copies[copy].sop_instance_uid,
             reason=reason or "",
+            changed=from_microseconds(changed),
             attempts=_attempts(connection, delivery),
         )
-        for delivery, copy, destination, state, reason in rows
+        for delivery, copy, destination, state, reason, changed in rows
     )
 
 
