@@ -1,0 +1,97 @@
+"""All destinations at work: a backlog and its lanes for each, woken by the ledger."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from router.config import DicomDestination, FolderDestination
+from router.delivery.backlog import Backlog
+from router.delivery.dicom import DicomSender
+from router.delivery.folder import FolderSender
+from router.delivery.lane import Lane
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from router.config import AnyDestination
+    from router.delivery.breaker import Outage
+    from router.instance import Sender
+    from router.spool import Ledger
+
+log = logging.getLogger("router.delivery")
+
+_TOPIC = "destination:"
+
+
+class Deliveries:
+    """Sends what the ledger has for each configured destination, each on its own."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        destinations: Mapping[str, AnyDestination],
+        open_plugin_sender: Callable[[str], Sender],
+    ) -> None:
+        self._ledger = ledger
+        self._open_plugin_sender = open_plugin_sender
+        self._lock = threading.Lock()
+        self._lanes: dict[str, list[Lane]] = {}
+        self._backlogs = {
+            name: Backlog(name, settings, ledger) for name, settings in destinations.items()
+        }
+
+    def start(self) -> None:
+        self._ledger.subscribe(self._told)
+        topics = {_TOPIC + name for name in self._backlogs}
+        self._told({topic for topic in topics if self._ledger.next_due(topic)})
+
+    def stop(self, timeout: float) -> None:
+        """Let every lane end the delivery it is at; what takes longer is sent again next time."""
+        for backlog in self._backlogs.values():
+            backlog.close()
+        deadline = time.monotonic() + timeout
+        for lane in [lane for lanes in self._lanes.values() for lane in lanes]:
+            lane.join(max(deadline - time.monotonic(), 0))
+
+    def outages(self) -> dict[str, Outage]:
+        """The destinations that fail at the moment."""
+        return {
+            name: backlog.outage for name, backlog in self._backlogs.items() if backlog.outage
+        }
+
+    def try_now(self, name: str | None = None) -> None:
+        """Do not wait out the silence after a failure: somebody says that it is worth trying."""
+        for backlog in self._backlogs.values():
+            if name in (None, backlog.name):
+                backlog.try_now()
+
+    def _told(self, topics: set[str]) -> None:
+        for topic in topics:
+            backlog = self._backlogs.get(topic.removeprefix(_TOPIC))
+            if backlog is not None and topic.startswith(_TOPIC):
+                self._start_lanes(backlog)
+                backlog.wake()
+
+    def _start_lanes(self, backlog: Backlog) -> None:
+        """Threads are made for destinations that get something, not for all that are configured."""
+        with self._lock:
+            if backlog.name in self._lanes or backlog.closed:
+                return
+            lanes = [
+                Lane(number, backlog, lambda: self._open_sender(backlog))
+                for number in range(backlog.settings.associations)
+            ]
+            self._lanes[backlog.name] = lanes
+        for lane in lanes:
+            lane.start()
+
+    def _open_sender(self, backlog: Backlog) -> Sender:
+        settings = backlog.settings
+        if isinstance(settings, DicomDestination):
+            return DicomSender(settings, backlog.upcoming_kinds)
+        if isinstance(settings, FolderDestination):
+            return FolderSender(settings)
+        return self._open_plugin_sender(backlog.name)

@@ -1,0 +1,134 @@
+"""One sender of a destination in a thread of its own: takes a few deliveries, sends, writes down."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from router.delivery.outgoing import outgoing_instance
+from router.delivery.receipt import Receipt
+from router.instance import Hold, Rejected, Unavailable
+from router.spool import Attempt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from router.delivery.backlog import Backlog
+    from router.instance import Sender
+    from router.spool import DeliveryTask
+
+log = logging.getLogger("router.delivery")
+
+_IDLE = 60.0  # seconds a lane without a sender waits before it looks around
+_FIRST_OBJECT_RETRY = 60.0  # seconds, then four times as long each time: three tries in five minutes
+
+
+class Lane(threading.Thread):
+    """Ends when its backlog closes, after the delivery that is under way."""
+
+    def __init__(self, number: int, backlog: Backlog, open_sender: Callable[[], Sender]) -> None:
+        super().__init__(name=f"deliver-{backlog.name}-{number}", daemon=True)
+        self._number = number
+        self._backlog = backlog
+        self._open_sender = open_sender
+        self._sender: Sender | None = None
+
+    def run(self) -> None:
+        while not self._backlog.closed:
+            tasks = self._backlog.take(self._number, self._patience())
+            if tasks:
+                self._send_all(tasks)
+            else:
+                self._close_sender()
+        self._close_sender()
+
+    def _patience(self) -> float:
+        """Seconds an idle association is kept; `study` closes it when its study is sent."""
+        if self._sender is None:
+            return _IDLE
+        close_after = self._backlog.settings.close_after
+        return 0.0 if close_after == "study" else close_after
+
+    def _send_all(self, tasks: list[DeliveryTask]) -> None:
+        for index, task in enumerate(tasks):
+            if self._backlog.closed:
+                self._backlog.give_back(tasks[index:])
+                return
+            try:
+                self._send(task)
+            except Unavailable as failure:
+                self._destination_failed(task, tasks[index + 1 :], failure)
+                return
+
+    def _send(self, task: DeliveryTask) -> None:
+        """Send one and write down how it ended; raises Unavailable."""
+        status: int | None = None
+        try:
+            if self._sender is None:
+                self._sender = self._open_sender()
+            text = self._sender.send(outgoing_instance(task))
+            status = text.status if isinstance(text, Receipt) else None
+        except Rejected as refusal:
+            self._object_refused(task, refusal)
+        except Hold as hold:
+            self._write_down(task, "held", None, hold.reason)
+        except Unavailable:
+            raise
+        except Exception as error:
+            # A sender that fails in a way of its own: this object waits, the association goes.
+            self._close_sender()
+            where = f"{type(error).__name__} in the destination's sender"
+            log.exception("delivery.failed destination=%s", task.destination)
+            self._object_refused(task, Rejected(where))
+        else:
+            self._write_down(task, "delivered", status, text)
+        self._backlog.worked()
+
+    def _object_refused(self, task: DeliveryTask, refusal: Rejected) -> None:
+        if task.refusals + 1 >= self._backlog.settings.object_tries:
+            self._write_down(task, "held", refusal.status, refusal.reason)
+            return
+        wait = timedelta(seconds=_FIRST_OBJECT_RETRY * 4**task.refusals)
+        self._write_down(
+            task, "refused", refusal.status, refusal.reason, datetime.now(UTC) + wait
+        )
+
+    def _destination_failed(
+        self, task: DeliveryTask, rest: list[DeliveryTask], failure: Unavailable
+    ) -> None:
+        self._close_sender()
+        if self._backlog.waits_too_long(task):
+            self._write_down(task, "held", failure.status, failure.reason)
+        else:
+            self._write_down(task, "retry", failure.status, failure.reason)
+        self._backlog.failed(rest, failure.reason)
+
+    def _write_down(
+        self,
+        task: DeliveryTask,
+        outcome: str,
+        status: int | None,
+        comment: str,
+        retry_at: datetime | None = None,
+    ) -> None:
+        attempt = Attempt(
+            task.delivery_id, datetime.now(UTC), outcome, status, comment, retry_at
+        )
+        log.log(
+            logging.INFO if outcome == "delivered" else logging.WARNING,
+            "delivery.%s destination=%s route=%s sop_instance=%s status=%s comment=%s",
+            outcome, task.destination, task.route, task.sop_instance_uid,
+            "-" if status is None else f"0x{status:04X}", comment,
+        )  # fmt: skip
+        self._backlog.record(attempt)
+
+    def _close_sender(self) -> None:
+        sender, self._sender = self._sender, None
+        if sender is None:
+            return
+        try:
+            sender.close()
+        except Exception:
+            log.exception("sender.close destination=%s", self._backlog.name)

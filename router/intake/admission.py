@@ -1,0 +1,99 @@
+"""Who may associate with a listener: networks, AE titles and named peers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from router.instance import Association
+from router.wire import Rejection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Literal
+
+    from router.config import Config, Listener, Peer
+    from router.wire import AssociationRequest
+
+# PS3.8 table 9-21: rejected-permanent by the service user
+_CALLING_AE_TITLE_NOT_RECOGNIZED = 3
+_CALLED_AE_TITLE_NOT_RECOGNIZED = 7
+_NO_REASON_GIVEN = 1
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """The association as its instances will carry it, and the services it may use."""
+
+    association: Association
+    services: frozenset[str]
+
+
+def admit(request: AssociationRequest, name: str, config: Config) -> Admitted | Rejection:
+    """Judge an association request by the listener's `ae_title` and `accept`."""
+    listener = config.listeners[name]
+    if not _is_any_of(request.called_ae_title, listener.ae_title):
+        return _reject(_CALLED_AE_TITLE_NOT_RECOGNIZED, "called AE title not recognized")
+    peer = identify(request, config.peers)
+    refused = _refused(request, peer, listener)
+    if refused:
+        return refused
+    association = Association(
+        calling_ae_title=request.calling_ae_title,
+        called_ae_title=request.called_ae_title,
+        address=request.address,
+        listener=name,
+        peer=peer,
+        tls_subject=request.tls_subject,
+        user=None,
+        started=datetime.now(UTC),
+    )
+    services = config.peers[peer].services if peer else ("store", "echo")
+    return Admitted(association, frozenset(services))
+
+
+def identify(request: AssociationRequest, peers: Mapping[str, Peer]) -> str | None:
+    """The first named peer all of whose criteria the request meets."""
+    for name, peer in peers.items():
+        if _is_any_of(request.calling_ae_title, peer.calling_ae_titles) and is_inside(
+            request.address, peer.networks
+        ):
+            return name
+    return None
+
+
+def is_inside(address: str, networks: Iterable[IPNetwork]) -> bool:
+    """Whether an IP address lies in one of the networks; IPv4 also where it came mapped in IPv6."""
+    ip = ip_address(address.partition("%")[0])
+    mapped = getattr(ip, "ipv4_mapped", None)
+    return any((mapped or ip) in network for network in networks)
+
+
+def _refused(
+    request: AssociationRequest, peer: str | None, listener: Listener
+) -> Rejection | None:
+    accept = listener.accept
+    if accept is None:
+        return None
+    if not is_inside(request.address, accept.networks):
+        return _reject(_NO_REASON_GIVEN, "network not accepted")
+    if not _is_any_of(request.calling_ae_title, accept.calling_ae_titles):
+        return _reject(_CALLING_AE_TITLE_NOT_RECOGNIZED, "calling AE title not recognized")
+    if accept.peers is not None and not _is_accepted_peer(peer, accept.peers):
+        return _reject(_CALLING_AE_TITLE_NOT_RECOGNIZED, "not one of the accepted peers")
+    return None
+
+
+def _is_accepted_peer(peer: str | None, accepted: Literal["all"] | Sequence[str]) -> bool:
+    return peer is not None and (accepted == "all" or peer in accepted)
+
+
+def _is_any_of(ae_title: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(ae_title, pattern.replace("[", "[[]")) for pattern in patterns)
+
+
+def _reject(reason: int, text: str) -> Rejection:
+    return Rejection(result=1, source=1, reason=reason, text=text)

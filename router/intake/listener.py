@@ -1,0 +1,220 @@
+"""A listener's services to the wire: association by association, instance by instance."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from router.dataset import FileRange, parse_path, values
+from router.instance import Instance
+from router.intake import contexts
+from router.intake.admission import Admitted, admit
+from router.intake.checks import find_fault, find_invalid_uid
+from router.intake.planning import plan
+from router.intake.receiver import NO_SPACE, Received, Receiver
+from router.routing import Facts
+from router.spool import Arrival, IntakeRefusal, SpoolError, SpoolFull, Stored
+from router.status import OUT_OF_RESOURCES, PROCESSING_FAILURE, REFUSED_NOT_AUTHORISED, SUCCESS
+from router.wire import Rejection, Response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from router.dataset import Scan
+    from router.instance import Association
+    from router.routing import Generation
+    from router.spool import PlannedCopy, Spool
+    from router.wire import AssociationRequest, ContextOffer, Ending, StoreRequest, StoreSink
+
+log = logging.getLogger("router.intake")
+
+_STUDY = parse_path("StudyInstanceUID")
+_SERIES = parse_path("SeriesInstanceUID")
+_PATIENT_ID = parse_path("PatientID")
+_ACCESSION_NUMBER = parse_path("AccessionNumber")
+_REJECTED_BY_A_PLUGIN = 1  # PS3.8 table 9-21: no reason given
+
+
+class Listener:
+    """A wire Service. Each association keeps the generation that was current when it began."""
+
+    def __init__(self, name: str, spool: Spool, current: Callable[[], Generation]) -> None:
+        self.name = name
+        self._spool = spool
+        self._current = current
+
+    def open(self, request: AssociationRequest) -> Rejection | StoreSession:
+        generation = self._current()
+        admitted = admit(request, self.name, generation.config)
+        if isinstance(admitted, Admitted):
+            refusal = generation.listener_chains[self.name].accept_association(admitted.association)
+            if refusal is None:
+                return StoreSession(admitted, generation, self._spool)
+            admitted = Rejection(1, 1, _REJECTED_BY_A_PLUGIN, refusal.reason)
+        log.warning(
+            "association.rejected listener=%s calling=%s called=%s address=%s reason=%s",
+            self.name, request.calling_ae_title, request.called_ae_title, request.address,
+            admitted.text,
+        )  # fmt: skip
+        return admitted
+
+
+class StoreSession:
+    """One association's C-ECHO and C-STORE."""
+
+    def __init__(self, admitted: Admitted, generation: Generation, spool: Spool) -> None:
+        self.association = admitted.association
+        self._services = admitted.services
+        self._generation = generation
+        self._settings = generation.config.listeners[self.association.listener]
+        self._chain = generation.listener_chains[self.association.listener]
+        self._spool = spool
+        self._keep_free = generation.config.spool.keep_free
+        self._accepted = self._refused = 0
+        log.info("association.accepted %s", _who(self.association))
+
+    def answer(self, offer: ContextOffer) -> str | int:
+        if offer.abstract_syntax == contexts.VERIFICATION:
+            service = "echo"
+        elif contexts.is_storage(offer.abstract_syntax):
+            service = "store"
+        else:
+            return contexts.ABSTRACT_SYNTAX_NOT_SUPPORTED
+        if service not in self._services:
+            return contexts.USER_REJECTION
+        wanted = "all" if service == "echo" else self._settings.transfer_syntaxes
+        chosen = contexts.choose_transfer_syntax(offer.transfer_syntaxes, wanted)
+        return chosen or contexts.TRANSFER_SYNTAXES_NOT_SUPPORTED
+
+    def store(self, request: StoreRequest) -> StoreSink | Response:
+        invalid = find_invalid_uid(request)
+        if invalid:
+            return self._refuse(request, invalid)
+        if not self._spool.has_room(self._keep_free):
+            return self._refuse(request, NO_SPACE)
+        try:
+            return Receiver(
+                self._spool, request, self.association.calling_ae_title, self._decide
+            )
+        except SpoolError as error:
+            return self._refuse(request, _spool_refusal(error))
+
+    def ended(self, how: Ending) -> None:
+        log.info(
+            "association.ended %s how=%s accepted=%d refused=%d",
+            _who(self.association), how, self._accepted, self._refused,
+        )  # fmt: skip
+        self._chain.association_ended(self.association)
+
+    def _decide(self, received: Received) -> Response:
+        """Everything between the last fragment and the answer; Success is said here only."""
+        request = received.request
+        fault = find_fault(request, received.scan)
+        if fault:
+            received.file.discard()
+            return self._refuse(request, fault)
+        now = datetime.now(UTC)
+        refusal = self._ask_plugins(received, now)
+        if refusal:
+            received.file.discard()
+            return self._refuse(request, refusal)
+        copies = plan(self._generation, self.association, received.scan, now)
+        if not copies and self._settings.unmatched == "refuse":
+            received.file.discard()
+            comment = f"No route takes it (listener {self.association.listener})"
+            return self._refuse(request, Response(REFUSED_NOT_AUTHORISED, comment))
+        try:
+            received.file.sync()
+            self._spool.ledger.accept(self._arrival(received, copies, now)).result()
+        except SpoolFull:
+            received.file.discard()
+            return self._refuse(request, NO_SPACE)
+        except SpoolError as error:
+            # Whether the row is on the disk is not known: the file stays, the next start decides.
+            return self._refuse(request, _spool_refusal(error))
+        self._accepted += 1
+        return Response(SUCCESS)
+
+    def _ask_plugins(self, received: Received, now: datetime) -> Response | None:
+        if not self._chain.links:
+            return None
+        path, scan = received.file.path, received.scan
+        instance = Instance(
+            association=self.association,
+            route="",
+            received=now,
+            transfer_syntax=received.request.transfer_syntax,
+            scan=scan,
+            source=FileRange(str(path), received.offset, scan.length),
+        )
+        refusal = self._chain.accept_instance(instance, Facts.of(instance))
+        return Response(refusal.status, refusal.reason) if refusal else None
+
+    def _arrival(
+        self, received: Received, copies: tuple[PlannedCopy, ...], now: datetime
+    ) -> Arrival:
+        request, scan = received.request, received.scan
+        held = None
+        if not copies and self._settings.unmatched == "hold":
+            held = "no route applies"
+        return Arrival(
+            stored=Stored(
+                str(received.file.path), received.offset, scan.length, scan.bulk,
+                scan.problem.reason if scan.problem else None,
+            ),
+            transfer_syntax=request.transfer_syntax,
+            sop_class_uid=request.sop_class_uid,
+            sop_instance_uid=request.sop_instance_uid,
+            study_instance_uid=_first(scan, _STUDY),
+            series_instance_uid=_first(scan, _SERIES),
+            patient_id=_first(scan, _PATIENT_ID),
+            accession_number=_first(scan, _ACCESSION_NUMBER),
+            sha256=received.sha256,
+            association=self.association,
+            received=now,
+            generation=self._generation.number,
+            copies=copies,
+            held_reason=held,
+            move_originator=request.move_originator,
+        )  # fmt: skip
+
+    def _refuse(self, request: StoreRequest, response: Response) -> Response:
+        """Say no so that it is found again: the sender still has the instance, and must send it."""
+        self._refused += 1
+        log.warning(
+            "instance.refused %s sop_instance=%s status=0x%04X reason=%s",
+            _who(self.association), request.sop_instance_uid, response.status,
+            response.error_comment,
+        )  # fmt: skip
+        self._spool.ledger.refused(
+            IntakeRefusal(
+                datetime.now(UTC),
+                self.association.listener,
+                self.association.calling_ae_title,
+                self.association.address,
+                request.sop_instance_uid,
+                response.status,
+                response.error_comment,
+            )
+        )
+        return response
+
+
+def _first(scan: Scan, path: object) -> str:
+    found = values(scan, path)  # type: ignore[arg-type]
+    return found[0] if found else ""
+
+
+def _spool_refusal(error: SpoolError) -> Response:
+    if isinstance(error, SpoolFull):
+        return NO_SPACE
+    log.critical("spool.failed %s", error)
+    return Response(OUT_OF_RESOURCES, "The router's storage failed; call its administrator")
+
+
+def _who(association: Association) -> str:
+    return (
+        f"listener={association.listener} calling={association.calling_ae_title} "
+        f"called={association.called_ae_title} address={association.address}"
+    )

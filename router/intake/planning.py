@@ -1,0 +1,54 @@
+"""What becomes of an accepted instance: one copy for every route that applies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from router.spool import PlannedCopy
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from router.config import Config, DestinationConfig
+    from router.dataset import Scan
+    from router.instance import Association
+    from router.routing import Generation
+
+
+def plan(
+    generation: Generation, association: Association, scan: Scan, received: datetime
+) -> tuple[PlannedCopy, ...]:
+    """The copies the routes make, in file order; none when no route applies.
+
+    An instance is never sent back to where it came from: such a destination is left out.
+    """
+    matches = generation.routes.match(association, scan, received)
+    return tuple(
+        PlannedCopy(
+            match.route.name,
+            tuple(
+                name
+                for name in match.route.to
+                if not is_source(association, name, generation.config)
+            ),
+            bool(match.route.chain),
+        )
+        for match in matches
+    )
+
+
+def is_source(association: Association, destination: str, config: Config) -> bool:
+    """Whether a destination is the peer that sent: same AE title at the same address.
+
+    A destination given by host name is compared by AE title alone: a look-up at this point would
+    make every acknowledgement wait for the name server.
+    """
+    settings: DestinationConfig = config.destinations[destination]
+    if settings.type != "dicom" or settings.ae_title != association.calling_ae_title:
+        return False
+    host = settings.host or ""
+    return not _is_address(host) or host == association.address
+
+
+def _is_address(host: str) -> bool:
+    return ":" in host or host.replace(".", "").isdigit()

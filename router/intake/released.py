@@ -1,0 +1,34 @@
+"""Instances no route wanted, released by a person: they take the routes there are now."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from router.dataset import rescan
+from router.intake.planning import plan
+
+if TYPE_CHECKING:
+    from router.routing import Generation
+    from router.spool import Ledger
+
+log = logging.getLogger("router.intake")
+
+_AT_ONCE = 100
+
+
+def route_released(ledger: Ledger, generation: Generation) -> None:
+    """Plan every released instance anew; one that still fits no route is held again."""
+    while released := ledger.claim_released(_AT_ONCE):
+        for each in released:
+            arrival, stored = each.arrival, each.arrival.stored
+            bulk = stored.bulk if stored.problem is None else None
+            scan = rescan(
+                stored.path, stored.offset, stored.length, arrival.transfer_syntax, bulk
+            )
+            copies = plan(generation, arrival.association, scan, arrival.received)
+            held = None if copies else "no route applies"
+            ledger.plan(each.instance_id, generation.number, copies, held).result()
+            log.info(
+                "instance.released sop_instance=%s routes=%d", arrival.sop_instance_uid, len(copies)
+            )

@@ -1,0 +1,149 @@
+"""What an administrator asks of the queue: the same answers from a running router's socket and,
+where none runs, from the ledger itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from router.config import DicomDestination, FolderDestination
+from router.spool import Selection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+
+    from router.config import AnyDestination, Config
+    from router.spool import Spool
+
+Json = Any
+_T = TypeVar("_T")
+
+_WRITTEN_WITHIN = 60.0  # seconds; millions of rows change in less
+
+
+class Actions:
+    """Each public method is an action of the control socket: JSON values in, JSON values out."""
+
+    def __init__(self, spool: Spool, config: Config) -> None:
+        self.spool = spool
+        self.config = config
+
+    def table(self) -> dict[str, Callable[..., Json]]:
+        return {
+            "status": self.status,
+            "queue list": self.list,
+            "queue count": self.count,
+            "queue retry": self.retry,
+            "queue hold": self.hold,
+            "queue release": self.release,
+            "queue discard": self.discard,
+            "queue first": self.first,
+            "pause": self.pause,
+            "resume": self.resume,
+            "where": self.where,
+        }
+
+    def status(self) -> Json:
+        """How everything stands, see `words`; a running router adds what only it knows."""
+        keep_free = self.config.spool.keep_free
+        return {
+            "running": False,
+            "listeners": [],
+            "outages": {},
+            "destinations": {
+                name: address(settings) for name, settings in self.config.destinations.items()
+            },
+            "space": {
+                "directory": str(self.spool.directory),
+                "free": self.spool.free_bytes(),
+                "keep_free": keep_free,
+            },
+            "summary": plain(self.spool.ledger.summary()),
+        }
+
+    def list(self, limit: int = 1000, **selection: str | None) -> Json:
+        return plain(self.spool.ledger.list(_selection(selection), limit))
+
+    def count(self, **selection: str | None) -> int:
+        return self.spool.ledger.count(_selection(selection))
+
+    def retry(self, **selection: str | None) -> int:
+        return _wait(self.spool.ledger.retry(_selection(selection)))
+
+    def hold(self, why: str, **selection: str | None) -> int:
+        return _wait(self.spool.ledger.hold(_selection(selection), why))
+
+    def release(self, **selection: str | None) -> int:
+        return _wait(self.spool.ledger.release(_selection(selection)))
+
+    def discard(self, why: str, **selection: str | None) -> int:
+        if not why.strip():
+            raise ValueError("discarding wants a reason")
+        return _wait(self.spool.ledger.discard(_selection(selection), why))
+
+    def first(self, **selection: str | None) -> int:
+        return _wait(self.spool.ledger.first(_selection(selection)))
+
+    def pause(self, destination: str) -> None:
+        self._require(destination)
+        _wait(self.spool.ledger.pause(destination))
+
+    def resume(self, destination: str) -> None:
+        self._require(destination)
+        _wait(self.spool.ledger.resume(destination))
+
+    def where(
+        self,
+        uid: str | None = None,
+        accession_number: str | None = None,
+        patient_id: str | None = None,
+    ) -> Json:
+        trail = self.spool.ledger.where(
+            uid, accession_number=accession_number, patient_id=patient_id
+        )
+        return plain(trail)
+
+    def _require(self, destination: str) -> None:
+        known = self.config.destinations
+        if destination not in known:
+            there = ", ".join(known) or "none"
+            raise ValueError(f"there is no destination {destination!r}; there are: {there}")
+
+
+def address(settings: AnyDestination) -> str:
+    """Where a destination is, for people."""
+    if isinstance(settings, DicomDestination):
+        return f"{settings.ae_title}@{settings.host}:{settings.port}"
+    if isinstance(settings, FolderDestination):
+        return str(settings.directory)
+    return settings.type
+
+
+def plain(value: object) -> Json:
+    """Records as JSON: dataclasses as mappings, times in ISO 8601."""
+    if is_dataclass(value):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    return value
+
+
+def _selection(selection: dict[str, str | None]) -> Selection:
+    chosen = Selection(
+        destination=selection.pop("destination", None),
+        study_instance_uid=selection.pop("study", None),
+        route=selection.pop("route", None),
+        reason=selection.pop("reason", None),
+    )
+    if selection:
+        raise ValueError(f"cannot select by {', '.join(selection)}")
+    return chosen
+
+
+def _wait(future: Future[_T]) -> _T:
+    return future.result(_WRITTEN_WITHIN)

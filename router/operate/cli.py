@@ -1,0 +1,107 @@
+"""The command `dicom-router`: exit code 0 fine, 1 failed or attention needed, 2 wrong usage or config."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from router.config import ConfigError, init_text, report
+from router.operate import log
+from router.operate.cli_common import CONFIG, fail, find_config
+from router.operate.cli_queue import pause, queue, resume, status, where
+from router.operate.cli_scu import echo, send
+from router.operate.generation import read_config
+from router.routing import HookFailed, PluginError
+from router.spool import SpoolError
+
+if TYPE_CHECKING:
+    from router.config import Config
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("dicom-router"), message="dicom-router %(version)s")
+def main() -> None:
+    """A DICOM router: listeners, routes and destinations from one YAML file."""
+
+
+@main.command()
+@click.argument("config", type=CONFIG, required=False)
+def run(config: Path | None) -> None:
+    """Run the router until SIGTERM or SIGINT, which let it finish what it is at."""
+    from router.operate.node import run_node  # most commands need no sockets and no workers
+
+    path = find_config(config)
+    checked = _checked(path)
+    log.configure(checked.logging.level, checked.logging.format)
+    try:
+        raise SystemExit(run_node(path, checked))
+    except (OSError, SpoolError, HookFailed, PluginError) as error:
+        fail(f"not started: {error}")
+
+
+@main.command()
+@click.argument("config", type=CONFIG, required=False)
+def check(config: Path | None) -> None:
+    """Say every mistake in CONFIG, with its line; starts nothing."""
+    path = find_config(config)
+    checked = _checked(path)
+    click.echo(
+        f"{path}: good. Listeners: {len(checked.listeners)}, routes: {len(checked.routes)}, "
+        f"destinations: {len(checked.destinations)}."
+    )
+
+
+def _checked(path: Path) -> Config:
+    """The configuration, its lints said; all its mistakes and exit code 2 where it has any."""
+    try:
+        config = read_config(path)
+    except ConfigError as error:
+        fail(report(error.mistakes), 2)
+    if config.lints:
+        click.echo(report(config.lints), err=True)
+    return config
+
+
+@main.command()
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path), default=".")
+def init(directory: Path) -> None:
+    """Write a commented config.yaml to start from into DIRECTORY."""
+    target = directory / "config.yaml"
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        with target.open("x") as file:
+            file.write(init_text())
+    except FileExistsError:
+        fail(f"{target} is there already: nothing was written")
+    click.echo(f"{target} written. Next: dicom-router check {target}; dicom-router run {target}")
+
+
+@main.command()
+@click.option("--studies", default=4, show_default=True, help="How many CT studies to generate.")
+@click.option("--slices", default=25, show_default=True, help="How many images in each.")
+@click.option("--stay", is_flag=True, help="Go on running until Ctrl-C, to look around.")
+def demo(studies: int, slices: int, stay: bool) -> None:
+    """A router, two archives and generated studies, live on this machine's loopback."""
+    from router.operate.demo import run_demo
+
+    raise SystemExit(run_demo(studies, slices, stay))
+
+
+@main.command()
+@click.option("--config", type=CONFIG, help="Also the plugins this configuration uses.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def plugins(config: Path | None, as_json: bool) -> None:
+    """The plugins there are: shipped, installed, and a configuration's own."""
+    from router.operate.catalogue import print_plugins
+
+    print_plugins(config, as_json)
+
+
+for command in (echo, send, status, queue, pause, resume, where):
+    main.add_command(command)
+
+if __name__ == "__main__":
+    main()

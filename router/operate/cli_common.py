@@ -1,0 +1,81 @@
+"""What the commands share: which configuration, how to reach its router, how to end."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from router.config import ConfigError, report
+from router.operate import control
+from router.operate.actions import Actions
+from router.operate.generation import read_settings
+from router.spool import Spool, SpoolError, SpoolLocked
+
+if TYPE_CHECKING:
+    from router.config import Config
+
+CONFIG = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+config_option = click.option(
+    "--config",
+    type=CONFIG,
+    envvar="DICOM_ROUTER_CONFIG",
+    help="Default: $DICOM_ROUTER_CONFIG, ./config.yaml, /etc/dicom-router/config.yaml.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="As JSON, for scripts.")
+
+
+def find_config(given: Path | None) -> Path:
+    """The configuration meant when none is named; ends the command with 2 when there is none."""
+    if given is not None:
+        return given
+    for path in (Path("config.yaml"), Path("/etc/dicom-router/config.yaml")):
+        if path.is_file():
+            return path
+    fail("no configuration: name it with --config or $DICOM_ROUTER_CONFIG", 2)
+
+
+def fail(text: str, code: int = 1) -> NoReturn:
+    """End the command with a sentence on standard error."""
+    click.echo(text, err=True)
+    raise SystemExit(code)
+
+
+def print_json(value: object) -> None:
+    click.echo(json.dumps(value, indent=2, default=str))
+
+
+def settings(given: Path | None) -> Config:
+    """The configuration as it stands; its mistakes end the command with 2."""
+    try:
+        return read_settings(find_config(given))
+    except ConfigError as error:
+        fail(report(error.mistakes), 2)
+
+
+def ask(given: Path | None, action: str, **arguments: Any) -> Any:  # noqa: ANN401 - JSON
+    """Have an action carried out by the running router, or on its ledger where none runs."""
+    config = settings(given)
+    directory = config.spool.directory
+    try:
+        return control.call(directory, action, **arguments)
+    except control.ControlError as error:
+        fail(str(error))
+    except control.NotRunning:
+        return _ask_ledger(config, action, arguments)
+
+
+def _ask_ledger(config: Config, action: str, arguments: dict[str, Any]) -> Any:  # noqa: ANN401
+    directory = config.spool.directory
+    if not directory.is_dir():
+        fail(f"no router runs here, and there is no spool at {directory} yet")
+    try:
+        with Spool(directory) as spool:
+            return Actions(spool, config).table()[action](**arguments)
+    except SpoolLocked as error:
+        fail(f"the router on this spool does not answer: {error}")
+    except (SpoolError, ValueError) as error:
+        fail(str(error))

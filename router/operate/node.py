@@ -1,0 +1,173 @@
+"""The node: one running router. It builds the generation, opens the spool and starts every part."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from router.delivery import Deliveries
+from router.instance import Destination
+from router.intake import Listener
+from router.operate.actions import Actions
+from router.operate.control import ControlServer
+from router.operate.housekeeping import Housekeeping
+from router.routing import Processor, WorkerPool, build_generation, chain_of, default_workers
+from router.spool import Spool
+from router.wire import Acceptor, AcceptorLimits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from router.config import Config
+    from router.instance import Sender
+    from router.routing import Generation
+
+log = logging.getLogger("router.node")
+
+# Seconds that a stop waits for each: associations to end, copies and deliveries under way to finish.
+_ASSOCIATIONS_END = 10.0
+_WORK_ENDS = 10.0
+
+
+class Node:
+    """Everything of one router; `start`, then `stop`, once each."""
+
+    def __init__(self, path: Path, config: Config) -> None:
+        self.path = path
+        self._spool = Spool(config.spool.directory)
+        self._config = config
+        self._started = datetime.now(UTC)
+        self._acceptors: dict[str, Acceptor] = {}
+
+    def start(self) -> None:
+        """Raises OSError for a port that cannot be had, SpoolError, HookFailed, PluginError."""
+        config = self._config
+        self._spool.open()
+        ledger = self._spool.ledger
+        plugins = self._spool.directory / "plugins"
+        self._generation: Generation = build_generation(config, 1, plugins)
+        for name, listener in config.listeners.items():
+            limits = AcceptorLimits(maximum_associations=listener.maximum_associations)
+            service = Listener(name, self._spool, lambda: self._generation)
+            self._acceptors[name] = Acceptor(listener.bind, listener.port, service, limits)
+        routes = {route.name for route in config.routes}
+        ledger.hold_copies_of_unknown_routes(routes).result()
+        self._processor = Processor(ledger, self._pool(plugins), self._generation.route_chains.get)
+        self._deliveries = Deliveries(ledger, config.destinations, self._open_plugin_sender)
+        self._housekeeping = Housekeeping(self._spool, lambda: self._generation)
+        self._control = ControlServer(self._spool.directory, _Live(self).table())
+        parts: tuple[Callable[[], None], ...] = (
+            self._processor.start, self._deliveries.start, self._housekeeping.start,
+            *(acceptor.start for acceptor in self._acceptors.values()), self._control.start,
+        )  # fmt: skip
+        for start in parts:
+            start()
+        log.info("node.started pid=%d config=%s", os.getpid(), self.path)
+
+    def stop(self) -> None:
+        """Take nothing new, finish what is under way, leave the rest in the queue."""
+        log.info("node.stopping")
+        for acceptor in self._acceptors.values():
+            acceptor.close()
+        for acceptor in self._acceptors.values():
+            acceptor.drain(_ASSOCIATIONS_END)
+        self._control.close()
+        self._housekeeping.stop()
+        self._processor.stop(_WORK_ENDS)
+        self._deliveries.stop(_WORK_ENDS)
+        self._generation.close()
+        self._spool.close()
+        log.info("node.stopped")
+
+    def greeting(self) -> str:
+        """What somebody who has just started it wants to know."""
+        lines = [f"dicom-router {version('dicom-router')} runs {self.path} (process {os.getpid()})"]
+        for name, listener in self._config.listeners.items():
+            titles = ", ".join(listener.ae_title)
+            titles = "any AE title" if titles == "*" else titles
+            lines.append(
+                f"  listens on {listener.bind}:{self._acceptors[name].port} as {titles} ({name})"
+            )
+        lines.append(f"  keeps what it accepts in {self._spool.directory}")
+        if self._acceptors:
+            name, acceptor = next(iter(self._acceptors.items()))
+            title = self._config.listeners[name].ae_title[0].replace("*", "ROUTER")
+            lines.append(f"  try: dicom-router send {title}@127.0.0.1:{acceptor.port} FILE_OR_FOLDER")
+        return "\n".join(lines)
+
+    def _pool(self, plugins: Path) -> WorkerPool:
+        workers = self._config.processing.workers
+        count = default_workers() if workers == "auto" else workers
+        return WorkerPool(count, plugins, self._spool.directory / "workspace")
+
+    def _open_plugin_sender(self, name: str) -> Sender:
+        settings = self._config.destinations[name]
+        chain = chain_of(settings.plugin, self._config, self._generation.plugins)
+        return chain.open_destination(Destination(name, settings.type, settings.options or {}))
+
+
+class _Live(Actions):
+    """The actions of a router that runs: what only it knows, and what should happen at once."""
+
+    def __init__(self, node: Node) -> None:
+        super().__init__(node._spool, node._config)
+        self._node = node
+
+    def status(self) -> Any:  # noqa: ANN401 - JSON
+        node = self._node
+        return super().status() | {
+            "running": True,
+            "version": version("dicom-router"),
+            "pid": os.getpid(),
+            "config": str(node.path),
+            "started": node._started.isoformat(),
+            "listeners": [
+                {
+                    "name": name,
+                    "bind": settings.bind,
+                    "port": node._acceptors[name].port,
+                    "ae_title": settings.ae_title,
+                    "associations": node._acceptors[name].associations,
+                }
+                for name, settings in node._config.listeners.items()
+            ],
+            "outages": {
+                name: {
+                    "since": outage.since.isoformat(),
+                    "failures": outage.failures,
+                    "reason": outage.reason,
+                }
+                for name, outage in node._deliveries.outages().items()
+            },
+        }
+
+    def retry(self, **selection: str | None) -> int:
+        destination = selection.get("destination")
+        count = super().retry(**selection)
+        self._node._deliveries.try_now(destination)
+        return count
+
+
+def run_node(path: Path, config: Config) -> int:
+    """Run until SIGTERM or SIGINT; a second one ends it at once. Returns the exit code."""
+    node = Node(path, config)
+    stopping = threading.Event()
+
+    def stop(*_: object) -> None:
+        if stopping.is_set():
+            os._exit(1)
+        stopping.set()
+
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signal_number, stop)
+    node.start()
+    print(node.greeting(), flush=True)
+    stopping.wait()
+    node.stop()
+    return 0

@@ -1,0 +1,168 @@
+"""`status` in words: first what needs somebody's attention, then that the rest is well."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Status = dict[str, Any]
+
+
+def needs_attention(status: Status, now: datetime | None = None) -> list[str]:
+    """A sentence for everything somebody should look at."""
+    now = now or datetime.now(UTC)
+    summary = status["summary"]
+    return [
+        *_storage(status),
+        *(
+            sentence
+            for destination in summary["destinations"]
+            for sentence in _destination(destination, status, now)
+        ),
+        *(
+            f"route {held['route']}: {_count(held['count'], 'copy', 'copies')} held by "
+            f"{held['plugin'] or 'an administrator'}: {held['reason']}"
+            for held in summary["held_copies"]
+        ),
+        *(
+            f"{_count(held['count'], 'instance')} held: {held['reason']}"
+            for held in summary["held_instances"]
+        ),
+        *(
+            f"refused at intake: {_count(refusal['count'], 'instance')} from "
+            f"{refusal['calling_ae_title']} ({refusal['address']}), last {_ago(refusal['last'], now)}"
+            f", 0x{refusal['status']:04X}: {refusal['reason']}; the sender must send again"
+            for refusal in summary["refusals"]
+        ),
+    ]
+
+
+def describe(status: Status, now: datetime | None = None) -> str:
+    """The whole status as text for a terminal."""
+    now = now or datetime.now(UTC)
+    attention = needs_attention(status, now)
+    lines = [_headline(status, now), ""]
+    if attention:
+        lines += ["Needs attention:", *(f"  - {sentence}" for sentence in attention), ""]
+    else:
+        lines += ["Nothing needs attention.", ""]
+    lines += _listeners(status)
+    lines += [_flow(destination, status, now) for destination in status["summary"]["destinations"]]
+    return "\n".join([*lines, _spool(status)])
+
+
+def size(number: float) -> str:
+    """Bytes for people: `1.2 GB`."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 1000:
+            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:.1f} TB"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people, the two largest units at most: `3 h 12 min`."""
+    whole = int(seconds)
+    days, rest = divmod(whole, 86400)
+    hours, rest = divmod(rest, 3600)
+    minutes, left = divmod(rest, 60)
+    parts = [(days, "d"), (hours, "h"), (minutes, "min"), (left, "s")]
+    shown = [f"{number} {unit}" for number, unit in parts if number]
+    return " ".join(shown[:2]) or "0 s"
+
+
+def _storage(status: Status) -> Iterator[str]:
+    summary, space = status["summary"], status["space"]
+    if summary["failed"]:
+        yield f"nothing more is accepted: {summary['failed']}"
+    if space["free"] < space["keep_free"]:
+        yield (
+            f"disk full: {size(space['free'])} free where {size(space['keep_free'])} are to be "
+            f"kept free (spool.keep_free); C-STORE is answered 0xA700 until there is space"
+        )
+    if summary["missing_files"]:
+        yield f"{_count(summary['missing_files'], 'instance')} lost its file in the spool"
+
+
+def _destination(destination: Status, status: Status, now: datetime) -> Iterator[str]:
+    name = destination["destination"]
+    where = status["destinations"].get(name, "not in the configuration")
+    outage = status["outages"].get(name)
+    waits = _waiting(destination)
+    if destination["paused"]:
+        yield f"{name} is paused; {waits} (dicom-router resume {name})"
+    if outage:
+        yield f"{name} ({where}) is down since {_since(outage['since'], now)}: {outage['reason']}; {waits}"
+    elif name not in status["destinations"] and destination["queued"]:
+        yield f"{name} is not in the configuration; {waits}"
+    elif destination["failing_since"] and destination["queued"]:
+        why = destination["last_comment"] or _status(destination["last_status"])
+        yield f"{name} ({where}) fails since {_since(destination['failing_since'], now)}: {why}; {waits}"
+    if destination["held"]:
+        yield (
+            f"{name}: {_count(destination['held'], 'delivery', 'deliveries')} held "
+            f"(dicom-router queue list --destination {name})"
+        )
+
+
+def _waiting(destination: Status) -> str:
+    if not destination["queued"]:
+        return "nothing waits"
+    return (
+        f"{_count(destination['queued'], 'instance')} of "
+        f"{_count(destination['studies_waiting'], 'study', 'studies')} "
+        f"({size(destination['bytes_waiting'])}) waiting"
+    )
+
+
+def _headline(status: Status, now: datetime) -> str:
+    if not status["running"]:
+        return f"No router runs on {status['space']['directory']}; this is its queue."
+    started = _since(status["started"], now)
+    return f"dicom-router {status['version']} runs {status['config']} since {started}."
+
+
+def _listeners(status: Status) -> list[str]:
+    return [
+        f"{each['name']}: listens on {each['bind']}:{each['port']} as "
+        f"{', '.join(each['ae_title'])}; {_count(each['associations'], 'association')} open"
+        for each in status["listeners"]
+    ]
+
+
+def _flow(destination: Status, status: Status, now: datetime) -> str:
+    name = destination["destination"]
+    where = status["destinations"].get(name, "not in the configuration")
+    last = destination["last_success"]
+    delivered = f"last delivery {_ago(last, now)}" if last else "nothing delivered yet"
+    return f"{name} ({where}): {_waiting(destination)}; {delivered}"
+
+
+def _spool(status: Status) -> str:
+    summary, space = status["summary"], status["space"]
+    waiting = summary["copies_waiting"]
+    processing = f"; {_count(waiting, 'copy', 'copies')} to be processed" if waiting else ""
+    return (
+        f"spool {space['directory']}: {_count(summary['instances'], 'instance')}, "
+        f"{size(summary['spool_bytes'])}; {size(space['free'])} free{processing}"
+    )
+
+
+def _status(code: int | None) -> str:
+    return "no answer" if code is None else f"status 0x{code:04X}"
+
+
+def _since(iso: str, now: datetime) -> str:
+    then = datetime.fromisoformat(iso)
+    return f"{then.astimezone():%Y-%m-%d %H:%M} ({duration((now - then).total_seconds())})"
+
+
+def _ago(iso: str, now: datetime) -> str:
+    return f"{duration((now - datetime.fromisoformat(iso)).total_seconds())} ago"
+
+
+def _count(number: int, one: str, many: str | None = None) -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
