@@ -1,0 +1,59 @@
+"""Removes elements: `- remove: [PatientComments, "(0029,10,SIEMENS CSA HEADER)", {private: all}]`.
+
+`{private: CREATOR}` is all that creator's elements at any depth, `{private: all}` all private ones.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from router import ElementPath, Instance, element_places, hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydicom.dataset import Dataset
+
+Private = dict[Literal["private"], str]
+
+
+class Remove:
+    def __init__(self, elements: list[ElementPath | Private], /) -> None:
+        self._paths = [each for each in elements if isinstance(each, ElementPath)]
+        self._creators = [each["private"] for each in elements if isinstance(each, dict)]
+
+    @hookimpl
+    def rewrite_instance(self, instance: Instance) -> None:
+        for path in self._paths:
+            for dataset, tag in element_places(instance.dataset, path):
+                dataset.pop(tag, None)
+        if self._creators:
+            for dataset in _with_items(instance.dataset):
+                self._remove_private(dataset)
+
+    def _remove_private(self, dataset: Dataset) -> None:
+        private = [tag for tag in dataset.keys() if tag.is_private]  # noqa: SIM118 - as tags
+        if "all" in self._creators:
+            blocks = private
+        else:
+            blocks = [
+                tag
+                for tag in private
+                if tag.is_private_creator and str(dataset[tag].value).strip() in self._creators
+            ]
+        # A creator at (gggg,00bb) owns (gggg,bb00) to (gggg,bbFF): PS3.5 7.8.1
+        owned = {(tag.group, tag.element) for tag in blocks}
+        for tag in private:
+            if (tag.group, tag.element) in owned or (tag.group, tag.element >> 8) in owned:
+                del dataset[tag]
+
+
+def _with_items(dataset: Dataset) -> Iterator[Dataset]:
+    """The data set and the items of its sequences at any depth, outermost first."""
+    waiting = [dataset]
+    while waiting:
+        each = waiting.pop()
+        yield each
+        for tag in list(each.keys()):
+            if tag in each and each.get_item(tag).VR == "SQ":
+                waiting += each[tag].value

@@ -1,0 +1,93 @@
+"""Files written outside the spool: safe names of received values, writes that survive a crash."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import unicodedata
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_LONGEST_NAME = 180  # bytes; file systems take 255, and other programs append to names
+_RESERVED = {"CON", "PRN", "AUX", "NUL", "CLOCK$"} | {
+    f"{port}{number}" for port in ("COM", "LPT") for number in range(10)
+}
+
+
+def safe_name(text: str) -> str:
+    """`text` as the name of one file or directory, whoever chose the text.
+
+    Never empty, "." or "..", without separators, control characters, leading dots or names a
+    Windows share reserves, at most 180 bytes. A text that had to be altered ends in a hash of
+    itself, so that two different texts never become one name.
+    """
+    kept = "".join(_safe_character(character) for character in text)
+    kept = kept.rstrip(". ")
+    if kept.startswith((".", " ")):
+        kept = "_" + kept[1:]
+    if kept.split(".")[0].strip().upper() in _RESERVED:
+        kept = "_" + kept
+    if kept == text and len(kept.encode()) <= _LONGEST_NAME:
+        return kept
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    cut = kept.encode()[: _LONGEST_NAME - 13].decode("utf-8", "ignore")
+    return f"{cut or '_'}~{digest}"
+
+
+def _safe_character(character: str) -> str:
+    if character in '/\\:*?"<>|' or unicodedata.category(character)[0] in "C":
+        return "_"
+    return character
+
+
+def write_durably(path: Path, content: Iterable[Any]) -> None:
+    """Write the bytes of `content` to `path`, all or nothing, and return once a crash keeps them.
+
+    An existing file is replaced. Raises OSError; then `path` is as it was before.
+    """
+    made = _make_directories(path.parent)
+    descriptor, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            for part in content:
+                file.write(part)
+            file.flush()
+            os.fchmod(file.fileno(), 0o640)
+            os.fsync(file.fileno())
+        os.rename(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+    for directory in (path.parent, *made):
+        _sync_directory(directory)
+
+
+def _make_directories(directory: Path) -> list[Path]:
+    """Make what is missing; gives the directories that have a new entry to be made durable."""
+    missing = [directory, *directory.parents]
+    missing = missing[: next(i for i, parent in enumerate(missing) if parent.is_dir())]
+    for parent in reversed(missing):
+        parent.mkdir(exist_ok=True)
+    return [parent.parent for parent in missing]
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def relative_parts(text: str) -> tuple[str, ...]:
+    """The parts of a relative path an administrator wrote; ValueError when it leads outside."""
+    path = PurePosixPath(text)
+    if path.is_absolute() or ".." in path.parts or not path.parts:
+        raise ValueError(f"{text!r} must be a path inside the directory: relative, without '..'")
+    return path.parts

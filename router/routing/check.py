@@ -1,0 +1,115 @@
+"""What is wrong with the plugins a configuration names, each mistake where it stands in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pluggy
+
+from router.config import ConfigError, Mistake, PluginDestination
+from router.routing.build import build_plugin
+from router.routing.chain import Link, hooks_of
+from router.routing.plugins import PluginError
+from router.routing.spec import OptionsError, plugin_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from router.config import ChainEntry, Config, PluginUse, Position
+    from router.routing.options import OptionError
+
+_EVERYWHERE = {"startup", "shutdown"}
+_LISTENER = ("accept_association", "accept_instance", "association_ended")
+_DESTINATION = ("rewrite_outgoing", "delivery_ended")
+_DESTINATION_TYPE = ("open_destination",)
+_ROUTE = (
+    "filter_instance",
+    "rewrite_instance",
+    "verify_instance",
+    "store_instance",
+    "forward_instance",
+    "study_complete",
+)
+
+
+def check_plugin(use: PluginUse) -> list[Mistake]:
+    """Whether the plugin is there and takes these options: it is constructed, but not started."""
+    try:
+        hooks_of(Link(use.name, build_plugin(plugin_spec(use, None))))
+    except ConfigError as error:
+        return list(error.mistakes)
+    except OptionsError as error:
+        return [_of_option(use, each) for each in error.mistakes]
+    except (PluginError, pluggy.PluginValidationError) as error:
+        return [Mistake(use.position, use.path, str(error))]
+    return []
+
+
+def check_chains(config: Config) -> list[Mistake]:
+    """Whether every plugin has hooks where it is used, and route chains are in order.
+
+    For a configuration whose plugins `check_plugin` found nothing wrong with.
+    """
+    mistakes: list[Mistake] = []
+    for listener in config.listeners.values():
+        mistakes += _uncalled(listener.chain, _LISTENER, "a listener")
+    for route in config.routes:
+        mistakes += _uncalled(route.chain, _ROUTE, "a route")
+        mistakes += _out_of_order(route.chain)
+    for destination in config.destinations.values():
+        mistakes += _uncalled(destination.chain, _DESTINATION, "a destination")
+        if isinstance(destination, PluginDestination):
+            use = destination.plugin
+            mistakes += _if_uncalled(
+                use, use.path, use.position, _DESTINATION_TYPE, "a destination's type"
+            )
+    return mistakes
+
+
+def _uncalled(
+    chain: Sequence[ChainEntry], called: tuple[str, ...], place: str
+) -> Iterator[Mistake]:
+    for entry in chain:
+        yield from _if_uncalled(entry.plugin, entry.path, entry.position, called, place)
+
+
+def _if_uncalled(
+    use: PluginUse, path: str, position: Position, called: tuple[str, ...], place: str
+) -> Iterator[Mistake]:
+    hooks = _hooks(use)
+    if not hooks & set(called):
+        has = ", ".join(sorted(hooks - _EVERYWHERE)) or "none"
+        yield Mistake(
+            position,
+            path,
+            f"none of its hooks would be called here: '{use.use}' has {has}; "
+            f"{place} calls {', '.join(called)}",
+        )
+
+
+def _out_of_order(chain: Sequence[ChainEntry]) -> Iterator[Mistake]:
+    """A chain runs hook by hook, so it is listed in the order of the plugins' first hooks."""
+    latest, before = 0, ""
+    for entry in chain:
+        hooks = _hooks(entry.plugin)
+        first = min((_ROUTE.index(hook) for hook in hooks if hook in _ROUTE), default=latest)
+        if first < latest:
+            yield Mistake(
+                entry.position,
+                entry.path,
+                f"list it before '{before}': {_ROUTE[first]} is called before {_ROUTE[latest]}",
+            )
+        else:
+            latest, before = first, entry.plugin.name
+
+
+def _hooks(use: PluginUse) -> set[str]:
+    return hooks_of(Link(use.name, build_plugin(plugin_spec(use, None))))
+
+
+def _of_option(use: PluginUse, error: OptionError) -> Mistake:
+    """At the option's value; at its key if that is what is wrong; else at the plugin."""
+    path = ".".join(error.path)
+    positions = use.option_keys if error.about_key else use.option_positions
+    position = positions.get(path) or use.option_positions.get("") or use.position
+    return Mistake(position, f"{use.path}.{path}" if path else use.path, error.message)

@@ -1,0 +1,278 @@
+"""Which routes an instance takes: each `when` compiled once, each element decoded at most once."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from pydicom.datadict import dictionary_VR
+
+from router.config import when as w
+from router.dataset import values
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
+    from router.config import Config, Position, Route
+    from router.dataset import Path, Scan
+    from router.instance import Association, Instance
+
+
+class Facts:
+    """What conditions are asked about; what one of them decoded the others find.
+
+    Without a scan (an association before its instances) every element is missing.
+    """
+
+    __slots__ = ("_decoded", "_folded", "_scan", "association", "received")
+
+    def __init__(self, association: Association, scan: Scan | None, received: datetime) -> None:
+        self.association = association
+        self.received = received
+        self._scan = scan
+        self._decoded: dict[str, tuple[str, ...] | None] = {}
+        self._folded: dict[str, tuple[str, ...]] = {}
+
+    @classmethod
+    def of(cls, instance: Instance) -> Facts:
+        """About the instance as it arrived."""
+        return cls(instance.association, instance.scan, instance.received)
+
+    def values(self, path: Path) -> tuple[str, ...] | None:
+        """The element's values, empty when it is; None when there is none."""
+        try:
+            return self._decoded[path.text]
+        except KeyError:
+            found = values(self._scan, path) if self._scan else None
+            self._decoded[path.text] = found
+            return found
+
+    def folded(self, path: Path, is_name: bool) -> tuple[str, ...]:
+        """The values as texts are compared: without case and padding; a name in all its forms."""
+        try:
+            return self._folded[path.text]
+        except KeyError:
+            texts = [fold(value) for value in self.values(path) or ()]
+            if is_name:
+                texts = [form for text in texts for form in _name_forms(text)]
+            return self._folded.setdefault(path.text, tuple(filter(None, texts)))
+
+
+Predicate: TypeAlias = "Callable[[Facts], bool]"
+
+
+@dataclass(frozen=True)
+class Match:
+    """A route that applies, and to what."""
+
+    route: Route
+    facts: Facts
+
+    @property
+    def because(self) -> str:
+        """The lines of the configuration that made it apply, for `explain`."""
+        position = self.route.position
+        if self.route.when is None:
+            return f"{_line(position)} applies to everything: it has no `when`"
+        if self.route.when == "otherwise":
+            return f"{_line(position)} otherwise: no other route applies"
+        return "; ".join(_reasons(self.route.when, self.facts, applies=True))
+
+
+class Routes:
+    """The routes of one configuration, in file order."""
+
+    def __init__(self, config: Config) -> None:
+        self._routes: list[tuple[Route, Predicate]] = []
+        self._otherwise: list[Route] = []
+        for route in config.routes:
+            if isinstance(route.when, str):
+                self._otherwise.append(route)
+            else:
+                self._routes.append((route, predicate(route.when, config.timezone)))
+        self._order = {route.name: index for index, route in enumerate(config.routes)}
+
+    def match(self, association: Association, scan: Scan, received: datetime) -> list[Match]:
+        """The routes that apply, in file order; those for `otherwise` when no other does."""
+        facts = Facts(association, scan, received)
+        found = [Match(route, facts) for route, applies in self._routes if applies(facts)]
+        return found or [Match(route, facts) for route in self._otherwise]
+
+
+def predicate(when: w.When | None, timezone: ZoneInfo | None = None) -> Predicate:
+    """A function that tells whether the condition holds; `timezone` is `time:`'s, None: local."""
+    match when:
+        case None:
+            return lambda facts: True
+        case w.All():
+            return _all(when.conditions, timezone)
+        case w.Any_():
+            return _any(when.conditions, timezone)
+        case w.Not():
+            inner = predicate(when.condition, timezone)
+            return lambda facts: not inner(facts)
+        case w.Element():
+            return _any_of(_element_tests(when))
+        case w.AssociationIs():
+            return _any_of(_association_tests(when, timezone))
+
+
+class Condition:
+    """A `when` among a plugin's options: what `router.When` promises."""
+
+    def __init__(self, when: w.When, timezone: ZoneInfo | None) -> None:
+        self._source = when, timezone
+        self._applies = predicate(when, timezone)
+
+    def __reduce__(self) -> tuple[type[Condition], tuple[w.When, ZoneInfo | None]]:
+        return Condition, self._source
+
+    def matches(self, instance: Instance) -> bool:
+        return self._applies(Facts.of(instance))
+
+
+def _all(conditions: Iterable[w.When], timezone: ZoneInfo | None) -> Predicate:
+    predicates = [predicate(condition, timezone) for condition in conditions]
+
+    def holds(facts: Facts) -> bool:
+        for meets in predicates:  # noqa: SIM110 - twice as fast as all() over a generator
+            if not meets(facts):
+                return False
+        return True
+
+    return holds
+
+
+def _any(conditions: Iterable[w.When], timezone: ZoneInfo | None) -> Predicate:
+    return _any_of(predicate(condition, timezone) for condition in conditions)
+
+
+def _any_of(found: Iterable[Predicate]) -> Predicate:
+    predicates = list(found)
+    if len(predicates) == 1:
+        return predicates[0]
+
+    def holds(facts: Facts) -> bool:
+        for meets in predicates:  # noqa: SIM110
+            if meets(facts):
+                return True
+        return False
+
+    return holds
+
+
+def _element_tests(element: w.Element) -> Iterator[Predicate]:
+    path = element.path
+    is_name = _vr(path) == "PN"
+    words: set[str] = set()
+    for test in element.tests:
+        match test:
+            case w.Exists(present):
+                yield lambda facts, present=present: (facts.values(path) is not None) == present
+            case w.Text(pattern, exact=False):
+                text = fold(pattern)
+                if is_name:
+                    text = next(_name_forms(text))
+                if "*" in text or "?" in text:
+                    found = glob(text).match
+                    yield lambda facts, found=found: any(map(found, facts.folded(path, is_name)))
+                else:
+                    words.add(text)
+            case w.TimeOfDay() | w.Network():
+                raise ValueError(f"{element.position}: no test of an element: {test}")
+            case _:
+                meets = test.matches
+                yield lambda facts, meets=meets: any(map(meets, _present(facts.values(path))))
+    if words:
+        yield lambda facts: not words.isdisjoint(facts.folded(path, is_name))
+
+
+def _association_tests(
+    condition: w.AssociationIs, timezone: ZoneInfo | None
+) -> Iterator[Predicate]:
+    attribute = condition.attribute
+    for test in condition.tests:
+        match test:
+            case w.Exists(present):
+                yield (
+                    lambda facts, present=present: (
+                        bool(getattr(facts.association, attribute)) == present
+                    )
+                )
+            case w.TimeOfDay():
+                yield lambda facts, test=test: test.includes(
+                    facts.received.astimezone(timezone).time()
+                )
+            case _:
+                meets = test.matches
+                yield (
+                    lambda facts, meets=meets: (
+                        bool(value := getattr(facts.association, attribute)) and meets(value)
+                    )
+                )
+
+
+def fold(text: str) -> str:
+    """A text as it is compared: composed, without case, padding or trailing NULs."""
+    return unicodedata.normalize("NFC", text).casefold().strip(" \0")
+
+
+def glob(pattern: str) -> re.Pattern[str]:
+    """`*` is any characters, `?` one; no pattern makes matching slower than linear in the text."""
+    first, *middle = (
+        "".join("." if character == "?" else re.escape(character) for character in part)
+        for part in pattern.split("*")
+    )
+    if not middle:
+        return re.compile(rf"(?s:{first})\Z")
+    # Atomic groups: the leftmost match of a part is never given up, so nothing is tried twice.
+    parts = "".join(f"(?>.*?{part})" for part in middle[:-1] if part)
+    return re.compile(rf"(?s:{first}{parts}.*{middle[-1]})\Z")
+
+
+def _name_forms(name: str) -> Iterator[str]:
+    """A person name as rules may mean it: whole, or one of its component groups (PS3.5 6.2.1)."""
+    groups = [_without_empty_components(group) for group in name.split("=")]
+    yield "=".join(groups).rstrip("=")
+    if len(groups) > 1:
+        yield from groups
+
+
+def _without_empty_components(group: str) -> str:
+    return "^".join(part.strip() for part in group.split("^")).rstrip("^")
+
+
+def _vr(path: Path) -> str:
+    step = path.steps[-1]
+    try:
+        return dictionary_VR(step.tag) if step.creator is None else ""
+    except KeyError:
+        return ""
+
+
+def _present(found: tuple[str, ...] | None) -> Iterator[str]:
+    return filter(str.strip, found or ())
+
+
+def _reasons(when: w.When, facts: Facts, applies: bool) -> Iterator[str]:
+    """The conditions that decided, each with its line."""
+    match when:
+        case w.Element() | w.AssociationIs():
+            yield f"{_line(when.position)} {'' if applies else 'not '}{when.text}"
+        case w.Not():
+            yield from _reasons(when.condition, facts, not applies)
+        case w.All() | w.Any_():
+            deciding = isinstance(when, w.All) == applies
+            told = when.conditions
+            if not deciding:
+                told = tuple(c for c in told if predicate(c)(facts) == applies)[:1]
+            for condition in told:
+                yield from _reasons(condition, facts, applies)
+
+
+def _line(position: Position) -> str:
+    return f"{position.file}:{position.line}"

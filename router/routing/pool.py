@@ -1,0 +1,233 @@
+"""Worker processes, and what becomes of a copy whose worker overruns, dies or is killed."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pebble import ProcessExpired, ProcessPool
+
+from router.routing import worker
+from router.routing.progress import Progress
+from router.routing.worker import OWN_TIMEOUT
+from router.routing.worker_log import LogReceiver
+from router.spool.records import HeldCopy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+    from pathlib import Path
+
+    from router.routing.spec import ChainSpec
+    from router.spool.records import CopyOutcome, CopyTask
+
+log = logging.getLogger("router.routing")
+
+_TICK = 0.2  # seconds between two looks at what the workers are doing
+_LOST_AFTER = 25  # ticks that a dead worker's copy may take to be reported
+_TRIES = 3  # of a copy whose worker was killed outside of any hook
+_RETRY_AFTER = 60.0  # seconds, then
+_GIVE_BACK_SIGNALS = (signal.SIGTERM, signal.SIGINT)  # somebody stops us; no plugin's fault
+
+
+@dataclass(eq=False)
+class _Flight:
+    """A copy on its way through a worker."""
+
+    slot: int
+    spec: ChainSpec
+    attempts: int
+    done: Callable[[CopyOutcome | None], None]
+    pool: ProcessPool
+    future: Future[CopyOutcome]
+    verdict: CopyOutcome | None = None  # what a cancelled future means
+    dead_ticks: int = 0
+
+
+class WorkerPool:
+    """Runs chains in `workers` processes, started when first needed, and watches over them.
+
+    `memory` is what one of them may allocate, in bytes.
+    """
+
+    def __init__(
+        self, workers: int, plugins_directory: Path, workspace: Path, memory: int | None = None
+    ) -> None:
+        self._workers = workers
+        # Forked from a server that has the modules loaded: a replacement is there in
+        # milliseconds, and no thread or socket of this process is in it.
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload([worker.__name__])
+        self.slots = 2 * workers
+        self._log = LogReceiver()
+        self._setting = worker.WorkerSetting(
+            progress=Progress(self._context, self.slots),
+            log=self._log.sender,
+            log_level=logging.getLogger("router").getEffectiveLevel(),
+            memory=memory or default_memory(workers),
+            plugins_directory=plugins_directory,
+            workspace=workspace,
+        )
+        self._lock = threading.Lock()
+        self._free = list(range(self.slots))
+        self._flights: set[_Flight] = set()
+        self._doomed: dict[int, int] = {}
+        self._pool: ProcessPool | None = None
+        self._stopping = threading.Event()
+        self._busy = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name="worker-watch", daemon=True)
+        self._watcher.start()
+
+    def __repr__(self) -> str:
+        return f"WorkerPool({self._workers} workers, {len(self._flights)} copies in flight)"
+
+    @property
+    def free(self) -> int:
+        """How many more copies may be submitted now."""
+        return len(self._free)
+
+    def submit(
+        self, spec: ChainSpec, task: CopyTask, done: Callable[[CopyOutcome | None], None]
+    ) -> None:
+        """Run the chain on the copy; `done` is called once, from another thread, with what came
+        of it, or with None when it was not run to its end for no fault of its own.
+        """
+        self._fly(worker.process, spec, task, task.attempts, done)
+
+    def stop(self) -> None:
+        """End the workers; what is in flight is given back."""
+        self._stopping.set()
+        self._busy.set()
+        self._watcher.join()
+        self._end_pool()
+        self._log.close()
+
+    def _fly(
+        self,
+        function: Callable[..., CopyOutcome],
+        spec: ChainSpec,
+        task: object,
+        attempts: int,
+        done: Callable[[CopyOutcome | None], None],
+    ) -> None:
+        with self._lock:
+            slot = self._free.pop()
+            self._setting.progress.clear(slot)
+            pool = self._running_pool()
+            future = pool.schedule(function, (slot, spec.pickled, task))
+            flight = _Flight(slot, spec, attempts, done, pool, future)
+            self._flights.add(flight)
+        future.add_done_callback(lambda _: self._landed(flight))
+        self._busy.set()
+
+    def _running_pool(self) -> ProcessPool:
+        if self._pool is None or not self._pool.active:
+            self._end_pool()
+            self._pool = ProcessPool(
+                self._workers,
+                initializer=worker.initialize,
+                initargs=(self._setting,),
+                context=self._context,
+            )
+        return self._pool
+
+    def _end_pool(self) -> None:
+        if self._pool is not None:
+            self._pool.stop()
+            self._pool.join()
+            self._pool = None
+
+    def _landed(self, flight: _Flight) -> None:
+        """The copy's future is done, one way or another."""
+        outcome = self._outcome(flight)
+        with self._lock:
+            self._flights.discard(flight)
+            if flight.future.cancelled():
+                # Its worker is about to be killed, and writes to the slot until it is.
+                self._doomed[flight.slot] = self._setting.progress.read(flight.slot).pid
+            else:
+                self._free.append(flight.slot)
+            if not self._flights and not self._doomed:
+                self._busy.clear()
+        flight.done(outcome)
+
+    def _outcome(self, flight: _Flight) -> CopyOutcome | None:
+        if flight.future.cancelled():
+            return flight.verdict
+        match flight.future.exception():
+            case None:
+                return flight.future.result()
+            case ProcessExpired() as died:
+                return self._after_death(flight, died.exitcode)
+            case _:
+                return None
+
+    def _after_death(self, flight: _Flight, exit_code: int) -> CopyOutcome | None:
+        if -exit_code in _GIVE_BACK_SIGNALS:
+            return None
+        how = signal.Signals(-exit_code).name if exit_code < 0 else f"exit code {exit_code}"
+        return self._held(flight, f"its worker process ended: {how}")
+
+    def _held(self, flight: _Flight, reason: str) -> HeldCopy:
+        doing = self._setting.progress.read(flight.slot)
+        if doing.link >= 0:
+            return HeldCopy(reason, flight.spec.links[doing.link].plugin.name, doing.hook)
+        retry_after = _RETRY_AFTER if flight.attempts < _TRIES else None
+        return HeldCopy(reason, "", "", retry_after)
+
+    def _watch(self) -> None:
+        while self._busy.wait() and not self._stopping.wait(_TICK):
+            with self._lock:
+                flights = list(self._flights)
+                self._release_doomed()
+                broken = self._pool is None or not self._pool.active
+            for flight in flights:
+                if broken:
+                    flight.future.cancel()
+                else:
+                    self._look_after(flight)
+
+    def _look_after(self, flight: _Flight) -> None:
+        doing = self._setting.progress.read(flight.slot)
+        if not doing.pid:
+            return
+        if doing.overdue:
+            timeout = flight.spec.links[doing.link].timeout if doing.link >= 0 else OWN_TIMEOUT
+            flight.verdict = self._held(flight, f"it did not finish within {timeout:g} s")
+            flight.future.cancel()
+        elif not _is_alive(doing.pid):
+            # pebble may miss whose copy a worker had that died just after it took one.
+            flight.dead_ticks += 1
+            if flight.dead_ticks > _LOST_AFTER:
+                flight.verdict = self._held(flight, "its worker process ended")
+                flight.future.cancel()
+
+    def _release_doomed(self) -> None:
+        for slot, pid in list(self._doomed.items()):
+            if not pid or not _is_alive(pid):
+                del self._doomed[slot]
+                self._free.append(slot)
+
+
+def default_workers() -> int:
+    """A worker for every processor but one, which the network threads have."""
+    return max(1, len(os.sched_getaffinity(0)) - 1)
+
+
+def default_memory(workers: int) -> int:
+    """An equal part of the machine's memory for each worker and the router, 1 GiB at least."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1 << 30, total // (workers + 1))
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -1,0 +1,142 @@
+"""Copies that have a chain: claimed from the ledger, run in the workers, finished in the ledger."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from router.spool.records import HeldCopy, Processed, Skipped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from router.routing.pool import WorkerPool
+    from router.routing.spec import ChainSpec
+    from router.spool.ledger import Ledger
+    from router.spool.records import CopyOutcome, CopyTask
+
+log = logging.getLogger("router.routing")
+
+_AFTER_TROUBLE = 1.0  # seconds before copies are taken again that came back unprocessed
+_AT_LEAST_EVERY = 60.0  # seconds between two looks into the ledger
+
+
+class Processor:
+    """Runs the current chain of a copy's route; `lookup` gives it, None when the route is gone."""
+
+    def __init__(
+        self, ledger: Ledger, pool: WorkerPool, lookup: Callable[[str], ChainSpec | None]
+    ) -> None:
+        self._ledger = ledger
+        self._pool = pool
+        self._lookup = lookup
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._landed = threading.Condition()
+        self._in_flight: set[int] = set()
+        self._returned: set[int] = set()
+        self._thread = threading.Thread(target=self._run, name="processor", daemon=True)
+
+    def __repr__(self) -> str:
+        return f"Processor({len(self._in_flight)} copies in flight)"
+
+    def start(self) -> None:
+        self._ledger.subscribe(self._notice)
+        self._thread.start()
+
+    def stop(self, timeout: float) -> None:
+        """Claim nothing more, wait so long for what is in flight, leave the rest unprocessed."""
+        self._stopping.set()
+        self._wake.set()
+        self._thread.join()
+        with self._landed:
+            self._landed.wait_for(lambda: not self._in_flight, timeout)
+        self._pool.stop()
+
+    def _notice(self, topics: set[str]) -> None:
+        if "copies" in topics:
+            self._wake.set()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._wake.clear()
+            self._release_returned()
+            free = self._pool.free
+            tasks = self._ledger.claim_copies(free) if free else ()
+            for task in tasks:
+                self._begin(task)
+            if not tasks:
+                self._wake.wait(self._idle_time() if free else None)
+
+    def _release_returned(self) -> None:
+        with self._landed:
+            returned, self._returned = self._returned, set()
+        if returned:
+            self._stopping.wait(_AFTER_TROUBLE)
+            self._ledger.release_copy_claims(returned)
+
+    def _idle_time(self) -> float:
+        due = self._ledger.next_due("copies")
+        if due is None:
+            return _AT_LEAST_EVERY
+        return min(max(0.0, (due - datetime.now(UTC)).total_seconds()), _AT_LEAST_EVERY)
+
+    def _begin(self, task: CopyTask) -> None:
+        with self._landed:
+            self._in_flight.add(task.copy_id)
+        spec = self._lookup(task.route)
+        if spec is None:
+            gone = HeldCopy("its route is not in the configuration any more", "", "")
+            self._finish(task, gone)
+        elif not spec.links:
+            self._finish(task, unchanged(task))
+        else:
+            self._pool.submit(spec, task, lambda outcome: self._finish(task, outcome))
+
+    def _finish(self, task: CopyTask, outcome: CopyOutcome | None) -> None:
+        if outcome is None:
+            self._end(task, returned=True)
+            return
+        _tell(task, outcome)
+        future = self._ledger.finish_copy(task.copy_id, outcome)
+        future.add_done_callback(lambda done: self._end(task, bool(done.exception())))
+
+    def _end(self, task: CopyTask, returned: bool) -> None:
+        with self._landed:
+            self._in_flight.discard(task.copy_id)
+            if returned:
+                self._returned.add(task.copy_id)
+            self._landed.notify_all()
+        self._wake.set()
+
+
+def unchanged(task: CopyTask) -> Processed:
+    """What a chain without plugins makes of a copy."""
+    return Processed(
+        segments=None,
+        transfer_syntax=task.transfer_syntax,
+        sop_class_uid=task.sop_class_uid,
+        sop_instance_uid=task.sop_instance_uid,
+        study_instance_uid=task.study_instance_uid,
+        series_instance_uid=task.series_instance_uid,
+        destinations=task.destinations,
+    )
+
+
+def _tell(task: CopyTask, outcome: CopyOutcome) -> None:
+    fields = f"route={task.route} sop_instance_uid={task.sop_instance_uid}"
+    match outcome:
+        case HeldCopy():
+            log.warning(
+                "copy.held %s plugin=%s hook=%s reason=%s",
+                fields,
+                outcome.plugin,
+                outcome.hook,
+                outcome.reason,
+            )
+        case Skipped():
+            log.info("copy.skipped %s plugin=%s reason=%s", fields, outcome.plugin, outcome.reason)
+        case Processed():
+            log.debug("copy.processed %s", fields)

@@ -1,0 +1,142 @@
+"""A worker process: it holds plugins and runs chains, one copy at a time, and nothing else."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import pickle
+import resource
+import signal
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from router.dataset import rescan
+from router.instance import Instance
+from router.routing.build import Plugins
+from router.routing.failures import HookFailed, describe
+from router.routing.run import run_chain
+from router.routing.worker_log import DatagramHandler
+from router.spool.records import HeldCopy
+
+if TYPE_CHECKING:
+    import socket
+    from pathlib import Path
+
+    from router.routing.chain import Chain
+    from router.routing.progress import Progress
+    from router.routing.spec import ChainSpec
+    from router.spool.records import CopyOutcome, CopyTask
+
+OWN_TIMEOUT = 300.0  # seconds for what the router itself does with a copy between two hooks
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class WorkerSetting:
+    """What every worker of a pool is given when it starts; `memory` is in bytes."""
+
+    progress: Progress
+    log: socket.socket
+    log_level: int
+    memory: int
+    plugins_directory: Path
+    workspace: Path
+
+
+class Worker:
+    """The chains of one generation, built as copies for them come."""
+
+    def __init__(self, setting: WorkerSetting) -> None:
+        self.setting = setting
+        self._generation = ""
+        self._plugins = Plugins(setting.plugins_directory)
+        self._chains: dict[bytes, tuple[ChainSpec, Chain]] = {}
+        self._slot = 0
+        self._timeouts: tuple[float, ...] = ()
+
+    def process(self, slot: int, pickled: bytes, task: CopyTask) -> CopyOutcome:
+        """Run the chain on the copy; every failure is an outcome."""
+        self._slot, self._timeouts = slot, ()
+        self._watch(-1, "")
+        try:
+            spec, chain = self._chain(pickled)
+            self._timeouts = tuple(link.timeout for link in spec.links)
+            return run_chain(chain, self._instance(task), task.destinations, spec.destinations)
+        except HookFailed as failure:
+            return HeldCopy(failure.reason, failure.plugin, failure.hook)
+        except Exception as error:
+            return HeldCopy(describe(error), "", "")
+
+    def shutdown(self) -> None:
+        self._plugins.shutdown()
+
+    def _chain(self, pickled: bytes) -> tuple[ChainSpec, Chain]:
+        if pickled not in self._chains:
+            spec: ChainSpec = pickle.loads(pickled)
+            if spec.generation != self._generation:
+                self._chains.clear()
+                self._plugins.shutdown()
+                self._generation = spec.generation
+            self._timeouts = tuple(link.timeout for link in spec.links)
+            self._chains[pickled] = spec, self._plugins.chain(spec, self._watch)
+        return self._chains[pickled]
+
+    def _instance(self, task: CopyTask) -> Instance:
+        raise NotImplementedError
+
+    def _watch(self, link: int, hook: str) -> None:
+        timeout = self._timeouts[link] if link >= 0 else OWN_TIMEOUT
+        self.setting.progress.enter(self._slot, link, hook, timeout)
+
+
+_worker: Worker
+
+
+def initialize(setting: WorkerSetting) -> None:
+    """Make this process a worker."""
+    global _worker
+    _die_with_the_router()
+    _silence_output()
+    resource.setrlimit(resource.RLIMIT_DATA, (setting.memory, setting.memory))
+    logging.getLogger().handlers[:] = [DatagramHandler(setting.log)]
+    logging.getLogger().setLevel(setting.log_level)
+    logging.getLogger("pydicom").disabled = True  # quotes values
+    _worker = Worker(setting)
+    signal.signal(signal.SIGTERM, _retire)
+
+
+def process(slot: int, pickled: bytes, task: CopyTask) -> CopyOutcome:
+    """Run a pickled ChainSpec on a copy; what a worker is asked to do."""
+    # While a hook runs the signal must end the process even if C code holds the interpreter.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        return _worker.process(slot, pickled, task)
+    finally:
+        signal.signal(signal.SIGTERM, _retire)
+
+
+def prepare(slot: int, pickled: list[bytes]) -> list[tuple[str, str]]:
+    """Build and start every plugin, then shut them down; the plugins that failed, and why."""
+    raise NotImplementedError
+
+
+def _retire(*_: object) -> None:
+    """SIGTERM between two copies: the pool is being closed."""
+    _worker.shutdown()
+    os._exit(0)
+
+
+def _die_with_the_router() -> None:
+    """A worker that hangs when the router is killed would stay for ever: nobody reads its pipe."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _silence_output() -> None:
+    """What a plugin prints may name patients, and is no part of what the router says."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nowhere, descriptor)
+    os.close(nowhere)
