@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.config.mistakes import nearest
+from router.config.mistakes import suggest
 from router.config.plugin_use import ChainEntry, PluginUse
 from router.config.tree import (
     Entry,
@@ -44,6 +44,7 @@ class ChainReader:
         self._directory = directory
         self._known = known
         self._when_parser = when_parser
+        self._unusable: set[str] = set()  # names in `plugins:` that something is wrong with
         self.named: dict[str, PluginUse] = {}
         self.used: list[PluginUse] = []  # every plugin once, those inside chains too
 
@@ -58,6 +59,7 @@ class ChainReader:
             if isinstance(entry.node, Section):
                 self._read_named(name, entry, entry.node)
             else:
+                self._unusable.add(name)
                 self._findings.wrong(
                     entry.node, f"expected `use:` and `options:`, {described(entry.node)}"
                 )
@@ -74,13 +76,10 @@ class ChainReader:
             options = node.entries.get("options")
             self.named[name] = self._use(name, use.value, options, node, timeout, inline=False)
             return
-        self.named[name] = self._use(name, "", None, node, _TIMEOUT, inline=False)
-        self.used.pop()
+        self._unusable.add(name)
 
-    def read_chain(self, node: Node | None) -> tuple[ChainEntry, ...]:
+    def read_chain(self, node: Node) -> tuple[ChainEntry, ...]:
         """The steps of a chain; what is wrong is left out and found."""
-        if node is None:
-            return ()
         if not isinstance(node, Listing):
             self._findings.wrong(node, f"expected a list of plugins, {described(node)}")
             return ()
@@ -92,7 +91,7 @@ class ChainReader:
         kind = node.get("type")
         if not isinstance(kind, Scalar) or not isinstance(kind.value, str):
             return None
-        if not self._is_known(kind, "dicom", "folder"):
+        if kind.position in self._findings.broken or not self._is_known(kind, "dicom", "folder"):
             return None
         return self._use(
             name, kind.value, node.entries.get("options"), node, _TIMEOUT, inline=False
@@ -128,7 +127,7 @@ class ChainReader:
     def _named_or_bare(self, name: str, node: Scalar) -> PluginUse | None:
         if name in self.named:
             return self.named[name]
-        if not self._is_known(node, *self.named):
+        if name in self._unusable or not self._is_known(node, *self.named, *self._unusable):
             return None
         return self._use(name, name, None, node, _TIMEOUT, inline=True)
 
@@ -140,7 +139,7 @@ class ChainReader:
                 self._findings.wrong(options.node, message)
             return self.named[name]
         key = Scalar(options.key_position, step.path_of(name), name, name)
-        if not self._is_known(key, *self.named):
+        if name in self._unusable or not self._is_known(key, *self.named, *self._unusable):
             return None
         return self._use(name, name, None if empty else options, key, _TIMEOUT, inline=True)
 
@@ -149,8 +148,8 @@ class ChainReader:
         if self._known is None or name.raw in self._known or ".py:" in name.raw:
             return True
         known = (*self._known, *others)
-        hint = nearest(name.raw, known) or f"; known here: {', '.join(sorted(known))}"
-        self._findings.breaks(name.position, name.path, f"unknown plugin '{name.raw}'{hint}")
+        message = f"unknown plugin '{name.raw}'{suggest(name.raw, sorted(known))}"
+        self._findings.breaks(name.position, name.path, message)
         return False
 
     def _timeout(self, node: Section, default: float) -> float:
@@ -200,4 +199,4 @@ class ChainReader:
             for entry in node.entries.values():
                 self._refuse_altered_numbers(entry.node)
         elif type(node.value) is int and node.raw.isdecimal() and node.raw != str(node.value):
-            self._findings.wrong(node, described(node))
+            self._findings.breaks(node.position, node.path, described(node))

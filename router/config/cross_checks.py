@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.config.mistakes import nearest
+from router.config.mistakes import suggest
 from router.config.model import Listener
 from router.config.tree import Findings, Listing, Node, Scalar, Section
 
@@ -78,7 +78,7 @@ def _check_routes(root: Section, findings: Findings) -> None:
         if isinstance(name, Scalar):
             first = named.setdefault(name.raw, name)
             if first is not name:
-                message = f"a route named '{name.raw}' is already at {first.position}"
+                message = f"a second route named '{name.raw}', the first is at {first.position}"
                 findings.wrong(name, message)
         for destination in _texts(route.get("to")):
             _check_name(destination, "destination", _names(root, "destinations"), findings)
@@ -103,8 +103,7 @@ def _check_otherwise(routes: list[Section], findings: Findings) -> None:
 
 def _check_name(name: Scalar, kind: str, known: Collection[str], findings: Findings) -> None:
     if name.raw not in known:
-        hint = nearest(name.raw, known) or f"; known here: {', '.join(known) or 'none'}"
-        findings.wrong(name, f"unknown {kind} '{name.raw}'{hint}")
+        findings.wrong(name, f"unknown {kind} '{name.raw}'{suggest(name.raw, known)}")
 
 
 def _names(root: Section, key: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from router.config.mistakes import nearest
+from router.config.mistakes import nearest, suggest
 from router.config.schema import keys_at
 from router.config.tree import Entry, Findings, Listing, Node, Scalar, Section, described
 
@@ -23,7 +23,7 @@ def explain(error: ValidationError, root: Section, findings: Findings) -> None:
         match each["type"]:
             case "extra_forbidden":
                 key = str(location[-1])
-                hint = _known(key, keys_at(location[:-1]))
+                hint = suggest(key, keys_at(location[:-1]))
                 position = entry.key_position if entry else node.position
                 findings.add(position, node.path, f"unknown key '{key}'{hint}")
             case "missing":
@@ -52,10 +52,6 @@ def _find(root: Section, location: Location) -> tuple[Entry | None, Node]:
     return entry, node
 
 
-def _known(key: str, known: list[str]) -> str:
-    return nearest(key, known) or f"; known here: {', '.join(known)}"
-
-
 def _missing(root: Section, location: Location, findings: Findings) -> None:
     key = str(location[-1])
     if key.startswith("("):  # what the loader adds, where the file has not enough for it
@@ -69,8 +65,7 @@ def _message(error: Any, node: Node) -> str:  # noqa: ANN401
     match error["type"]:
         case "value_error":
             message = str(error["ctx"]["error"])
-            plain = isinstance(node, Scalar) and isinstance(node.value, str | int)
-            return message if plain else f"{message}, {described(node)}"
+            return f"{message}, {_instead(node)}" if message.startswith("expected") else message
         case "literal_error" if isinstance(node, Scalar) and isinstance(node.value, str):
             choices = re.findall(r"'([^']*)'", error["ctx"]["expected"])
             hint = nearest(node.value, choices)
@@ -78,11 +73,18 @@ def _message(error: Any, node: Node) -> str:  # noqa: ANN401
         case "string_type" | "literal_error":
             return described(node)
         case "bool_type":
-            return f"expected true or false, {described(node)}"
+            return f"expected true or false, {_instead(node)}"
         case "tuple_type":
             return f"expected a list, {described(node)}"
         case _:
             return f"expected `key: value` lines, {described(node)}"
+
+
+def _instead(node: Node) -> str:
+    """What stands there, where something else is expected."""
+    if not isinstance(node, Scalar) or node.value is None:
+        return described(node)
+    return f"not {node.value if isinstance(node.value, str) else node.raw}"
 
 
 def _one_of(choices: list[str]) -> str:

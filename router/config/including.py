@@ -60,5 +60,5 @@ def _merge_section(mine: Section, included: Section, findings: Findings) -> None
 
 
 def _refuse(path: str, entry: Entry, first: Entry, findings: Findings) -> None:
-    message = f"'{path}' is already defined: {first.key_position}"
+    message = f"defined twice, first at {first.key_position}"
     findings.add(entry.key_position, path, message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -14,28 +14,25 @@ from router.config.explaining import explain
 from router.config.including import merge_included
 from router.config.mistakes import ConfigError, Mistake
 from router.config.model import Config
-from router.config.plugin_use import ChainEntry, PluginUse
+from router.config.plugin_use import PluginUse
 from router.config.reading import read_tree
-from router.config.tree import Findings, Listing, Node, Scalar, Section, plain
+from router.config.tree import Findings, Listing, Node, Scalar, Section, described, is_empty, plain
 from router.config.unsupported import refuse_unsupported
 from router.config.when_parsing import WhenParser
 
-Place = Literal["listener", "destination", "route"]
 PluginCheck = Callable[[PluginUse], Iterable[Mistake]]
-ChainCheck = Callable[[Place, tuple[ChainEntry, ...]], Iterable[Mistake]]
 
 
 def load(
     path: str | Path,
     *,
     check_plugin: PluginCheck | None = None,
-    check_chain: ChainCheck | None = None,
     known_plugins: Collection[str] | None = None,
 ) -> Config:
     """Read and check a configuration; ConfigError has every mistake, `Config.lints` every lint.
 
     `known_plugins` are the names of shipped and installed plugins; without it, any name is taken.
-    `check_plugin` is asked about every plugin used, `check_chain` about every chain with its place.
+    `check_plugin` is asked about every plugin used whose options could be read.
     """
     findings = Findings()
     directory = Path(path).absolute().parent
@@ -47,12 +44,9 @@ def load(
     loader = _Loader(root, directory, findings, known_plugins)
     data = loader.read()
     cross_check(root, findings)
-    if check_plugin:
-        for use in loader.chains.used:
+    for use in loader.chains.used:
+        if check_plugin and findings.broken.isdisjoint(use.option_positions.values()):
             findings.mistakes += check_plugin(use)
-    if check_chain:
-        for place, chain in loader.places:
-            findings.mistakes += check_chain(place, chain)
     lints = [mistake for mistake in findings.mistakes if mistake.level == "lint"]
     try:
         config = Config.model_validate(
@@ -60,6 +54,7 @@ def load(
         )
     except ValidationError as error:
         explain(error, root, findings)
+    _refuse_empty(root, findings)
     if len(findings.mistakes) > len(lints):
         raise ConfigError(findings.mistakes)
     return config
@@ -76,18 +71,16 @@ class _Loader:
         names = {"peer": _names(root.get("peers")), "listener": _names(root.get("listeners"))}
         self._when_parser = WhenParser(findings, directory, names)
         self.chains = ChainReader(findings, directory, known, self._when_parser)
-        self.places: list[tuple[Place, tuple[ChainEntry, ...]]] = []
 
     def read(self) -> dict[str, Any]:
         root = self._root
-        for key in [key for key, entry in root.entries.items() if _is_empty(entry.node)]:
+        for key in [key for key, entry in root.entries.items() if is_empty(entry.node)]:
             del root.entries[key]  # `routes:` with nothing below is no routes yet
         self.chains.read_plugins(root.get("plugins"))
-        self._refuse_empty(root)
         data: dict[str, Any] = plain(root, tuple)
         data["plugins"] = self.chains.named
         for name, listener in root.sections("listeners"):
-            self._put_chain(data["listeners"][name], "listener", listener)
+            self._put_chain(data["listeners"][name], listener)
         for name, destination in root.sections("destinations"):
             self._read_destination(data["destinations"], name, destination)
         routes = root.get("routes")
@@ -96,26 +89,13 @@ class _Loader:
                 self._read_route(data["routes"][index], route)
         return data
 
-    def _refuse_empty(self, node: Node) -> None:
-        if isinstance(node, Listing):
-            for item in node.items:
-                self._refuse_empty(item)
-        for key, entry in node.entries.items() if isinstance(node, Section) else ():
-            if _is_empty(entry.node):
-                position = entry.node.position
-                self._findings.breaks(
-                    position, entry.node.path, "is empty: give a value, or leave the key out"
-                )
-            elif key not in ("plugins", "chain", "when", "options"):
-                self._refuse_empty(entry.node)
-
-    def _put_chain(self, data: dict[str, Any], place: Place, section: Section) -> None:
-        if "chain" in section.entries:
-            data["chain"] = self.chains.read_chain(section.get("chain"))
-            self.places.append((place, data["chain"]))
+    def _put_chain(self, data: dict[str, Any], section: Section) -> None:
+        chain = section.get("chain")
+        if chain is not None:
+            data["chain"] = self.chains.read_chain(chain)
 
     def _read_destination(self, data: dict[str, Any], name: str, section: Section) -> None:
-        self._put_chain(data[name], "destination", section)
+        self._put_chain(data[name], section)
         kind = section.get("type")
         named = kind.value if isinstance(kind, Scalar) else None
         if isinstance(named, str) and named not in ("dicom", "folder"):
@@ -127,14 +107,23 @@ class _Loader:
 
     def _read_route(self, data: dict[str, Any], route: Section) -> None:
         data["(position)"] = route.position
-        self._put_chain(data, "route", route)
+        self._put_chain(data, route)
         when = route.get("when")
         if when is not None and data["when"] != "otherwise":
             data["when"] = self._when_parser.parse(when)
 
 
-def _is_empty(node: Node) -> bool:
-    return isinstance(node, Scalar) and node.value is None
+def _refuse_empty(node: Node, findings: Findings) -> None:
+    """A key with nothing after it is no way to say its default."""
+    for item in node.items if isinstance(node, Listing) else ():
+        _refuse_empty(item, findings)
+    told = {mistake.position for mistake in findings.mistakes}
+    for key, entry in node.entries.items() if isinstance(node, Section) else ():
+        if entry.node.position in told or key in ("plugins", "chain", "when", "options"):
+            continue
+        if is_empty(entry.node):
+            findings.wrong(entry.node, f"{described(entry.node)}; leave it out for its default")
+        _refuse_empty(entry.node, findings)
 
 
 def _names(node: Node | None) -> list[str]:

@@ -76,3 +76,9 @@ def nearest(word: str, known: Iterable[str]) -> str:
     names = {name.casefold(): name for name in known}
     found = difflib.get_close_matches(word.casefold(), names, n=1, cutoff=0.6)
     return f", did you mean '{names[found[0]]}'?" if found else ""
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """The known name closest to `word`, or, where none is close, all of them."""
+    names = list(known)
+    return nearest(word, names) or f"; known here: {', '.join(names) or 'none'}"

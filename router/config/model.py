@@ -52,7 +52,7 @@ class Spool(Model):
 class Accept(Model):
     """Who may open an association: all that is given must match."""
 
-    calling_ae_titles: v.Many[v.AETitleOrAny] = ("*",)
+    calling_ae_titles: v.Many[v.AETitle] = ("*",)
     networks: v.Many[v.Network] = _written(("0.0.0.0/0", "::/0"))
     peers: v.AllOr[str] | None = None
 
@@ -60,7 +60,7 @@ class Accept(Model):
 class Listener(Model):
     """A service class provider: one port, its AE titles, and who may use it."""
 
-    ae_title: v.Many[v.AETitleOrAny] = ("*",)
+    ae_title: v.Many[v.AETitle] = ("*",)
     port: v.ListenPort = 11112
     bind: v.BindAddress = "0.0.0.0"
     accept: Accept | None = None
@@ -74,7 +74,7 @@ class Listener(Model):
 class PeerConfig(Model):
     """Who is who: an association is this peer's if all of it matches."""
 
-    calling_ae_titles: v.Many[v.AETitleOrAny] = ("*",)
+    calling_ae_titles: v.Many[v.AETitle] = ("*",)
     networks: v.Many[v.Network] = _written(("0.0.0.0/0", "::/0"))
     services: v.Many[Literal["store", "echo"]] = ("store", "echo")
     assume_character_set: v.CharacterSet | None = None
@@ -123,7 +123,7 @@ class DicomDestination(DestinationConfig):
     port: v.PeerPort = 104
     calling_ae_title: v.CallingAETitle = "ROUTER"
     timeouts: Timeouts = _written({})
-    delivered_statuses: tuple[v.Status, ...] = ()
+    delivered_statuses: v.Many[v.Status] = ()
     transfer_syntaxes: Literal["as_is"] = "as_is"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -186,9 +187,14 @@ class _Builder:
         if str(key.tag) == _UNDEFINED_ALIAS:
             self._scalar(key, path)
         if first := section.entries.get(name):
-            self._findings.add(position, path, f"'{name}' is here already: {first.key_position}")
+            self._findings.add(
+                position, path, f"'{name}' is defined twice, first at {first.key_position}"
+            )
         else:
-            section.entries[name] = Entry(position, self.build(value, path))
+            node = self.build(value, path)
+            if isinstance(node, Scalar) and node.raw == "" and node.value is None:
+                node = replace(node, position=position)  # YAML has it where the next thing begins
+            section.entries[name] = Entry(position, node)
 
     def _merge(self, section: Section, other: Node) -> None:
         """YAML's `<<: *defaults`: what is not given itself; of several the first counts."""

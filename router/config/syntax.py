@@ -20,7 +20,7 @@ _EXPLANATIONS: list[tuple[str, str, bool]] = [
     ),
     (
         r"expected <block end>, but found '<scalar>'",
-        "text after what is complete; quote it all",
+        "text after a closing bracket or quote; quote the whole",
         False,
     ),
     (r"expected <block end>", "the indentation does not fit the lines above", False),

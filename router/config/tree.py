@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from router.config.mistakes import Mistake, Position, nearest
+from router.config.mistakes import Mistake, Position, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -94,9 +94,8 @@ class Findings:
         """Say of each key that is not `known` that it is not."""
         names = list(known)
         for key in section.entries.keys() - set(names):
-            hint = nearest(key, names) or f"; known here: {', '.join(names)}"
             position = section.entries[key].key_position
-            self.add(position, section.path_of(key), f"unknown key '{key}'{hint}")
+            self.add(position, section.path_of(key), f"unknown key '{key}'{suggest(key, names)}")
 
 
 def plain(node: Node, listing: type[list[Any]] | type[tuple[Any, ...]] = list) -> Any:  # noqa: ANN401
@@ -152,13 +151,17 @@ def _join(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key
 
 
+def is_empty(node: Node) -> bool:
+    return isinstance(node, Scalar) and node.value is None
+
+
 def described(node: Node) -> str:
     """What a value is instead of text, and how to make it text where that can be meant."""
     if isinstance(node, Listing):
         return "is a list here"
     if isinstance(node, Section):
-        quoted = f'; if it is text, quote it: "{node.raw}"' if node.raw else ""
-        return f"is a mapping here{quoted}"
+        is_template = node.raw and all(is_empty(entry.node) for entry in node.entries.values())
+        return "is a mapping here" + (f'; quote it: "{node.raw}"' if is_template else "")
     match node.value:
         case None:
             return "is empty here"

@@ -3,7 +3,7 @@
 import math
 import re
 
-from router.config.mistakes import nearest
+from router.config.mistakes import suggest
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES = {
@@ -40,6 +40,5 @@ def _amount(value: object, units: dict[str, float] | dict[str, int], expected: s
     if not unit and float(number) != 0:
         raise ValueError(f"{value} of what? say the unit: {expected}")
     if unit and unit not in units:
-        hint = nearest(unit, units) or f"; known are {', '.join(units)}"
-        raise ValueError(f"unknown unit '{unit}'{hint}")
+        raise ValueError(f"unknown unit '{unit}'{suggest(unit, units)}")
     return float(number) * units.get(unit, 1)

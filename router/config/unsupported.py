@@ -13,6 +13,8 @@ from router.config.tree import Findings, Listing, Node, Scalar, Section
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_LIST = "a list"
+
 # Path of the key (`*`: any name or item) and the values meant, `*` for every one.
 NOT_SUPPORTED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("spool.queue", ("postgresql*",)),
@@ -26,7 +28,7 @@ NOT_SUPPORTED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("peers.*.certificate", ("*",)),
     ("peers.*.services.*", ("find", "move", "get", "worklist")),
     ("destinations.*.type", ("dicomweb",)),
-    ("destinations.*.transfer_syntaxes.*", ("*",)),
+    ("destinations.*.transfer_syntaxes", (_LIST,)),
     *(
         (f"destinations.*.{key}", ("*",))
         for key in (
@@ -63,31 +65,20 @@ def _children(node: Node, name: str) -> list[Node]:
         if name == "*":
             return [entry.node for entry in node.entries.values()]
         return [entry.node] if (entry := node.entries.get(name)) else []
-    return node.items if isinstance(node, Listing) and name == "*" else []
+    if name != "*":
+        return []
+    return node.items if isinstance(node, Listing) else [node]  # one needs no brackets
 
 
 def _refuse(parent: Node, last: str, values: tuple[str, ...], findings: Findings) -> None:
-    if isinstance(parent, Section) and (entry := parent.entries.get(last)):
-        if values == ("*",):
-            message = f"'{last}' is not supported by this version yet"
-            findings.add(entry.key_position, parent.path_of(last), message)
-            del parent.entries[last]
-        elif isinstance(entry.node, Scalar) and _is_one_of(entry.node, values):
-            _refuse_value(entry.node, findings)
-            del parent.entries[last]
-    elif isinstance(parent, Listing) and last == "*":
-        for item in parent.items:
-            if isinstance(item, Scalar) and _is_one_of(item, values):
-                _refuse_value(item, findings)
-    elif isinstance(parent, Scalar) and last == "*" and _is_one_of(parent, values):
-        _refuse_value(parent, findings)
-
-
-def _is_one_of(scalar: Scalar, patterns: tuple[str, ...]) -> bool:
-    return any(fnmatchcase(scalar.raw, pattern) for pattern in patterns)
-
-
-def _refuse_value(scalar: Scalar, findings: Findings) -> None:
-    findings.breaks(
-        scalar.position, scalar.path, f"'{scalar.raw}' is not supported by this version yet"
-    )
+    entry = parent.entries.get(last) if isinstance(parent, Section) else None
+    if isinstance(parent, Section) and entry and values == ("*",):
+        message = f"'{last}' is not supported by this version yet"
+        findings.add(entry.key_position, parent.path_of(last), message)
+        del parent.entries[last]
+        return
+    for node in _children(parent, last):
+        told = node.raw if isinstance(node, Scalar) else _LIST
+        if any(fnmatchcase(told, pattern) for pattern in values):
+            message = f"{told} is not supported by this version yet"
+            findings.breaks(node.position, node.path, message)

@@ -52,12 +52,6 @@ def network(text: str) -> IPNetwork:
     raise ValueError(f"'{text}' has bits set after its prefix, did you mean '{wider}'?")
 
 
-def ae_title_or_any(text: str) -> str:
-    if text != "*" and "*" in text:
-        raise ValueError(f"'{text}': '*' stands only by itself here (any AE title)")
-    return ae_title(text)
-
-
 def path_template(text: str) -> str:
     """A relative path with `{Keyword}`s in it; ValueError says what is wrong."""
     if not text or text.startswith("/") or ".." in text.split("/"):
@@ -131,15 +125,12 @@ def transfer_syntax(text: str) -> str:
 def whole_number(value: object, lowest: int, highest: int | None = None) -> int:
     """`value`, or the digits of a text (an environment variable's); ValueError if out of bounds."""
     limits = f"{lowest} or more" if highest is None else f"from {lowest} to {highest}"
-    if isinstance(value, str):
-        try:
-            value = int(value, 0)
-        except ValueError:
-            raise ValueError(f"'{value}' is not a whole number {limits}") from None
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, str) and re.fullmatch(r"-?\d+|0x[0-9A-Fa-f]+", value):
+        value = int(value, 16 if value.startswith("0x") else 10)
+    if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
         raise ValueError(f"expected a whole number {limits}")
-    if value < lowest or (highest is not None and value > highest):
-        raise ValueError(f"expected a whole number {limits}, not {value}")
+    if highest is not None and value > highest:
+        raise ValueError(f"expected a whole number {limits}")
     return value
 
 
@@ -163,7 +154,7 @@ def _absolute(value: object, info: ValidationInfo) -> Path:
 
 
 def _one_as_many(value: Any) -> Any:  # noqa: ANN401
-    return (value,) if isinstance(value, str) else value
+    return (value,) if isinstance(value, str | int | float) else value
 
 
 def _whole(lowest: int, highest: int | None = None) -> PlainValidator:
@@ -193,7 +184,6 @@ ListenPort = Annotated[int, _whole(0, 65535)]
 PeerPort = Annotated[int, _whole(1, 65535)]
 Name = Annotated[str, AfterValidator(name)]
 AETitle = Annotated[str, AfterValidator(ae_title)]
-AETitleOrAny = Annotated[str, AfterValidator(ae_title_or_any)]
 CallingAETitle = Annotated[str, AfterValidator(calling_ae_title)]
 BindAddress = Annotated[str, AfterValidator(bind_address)]
 HostName = Annotated[str, AfterValidator(host_name)]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard, get_args
 from pydicom.datadict import dictionary_VR
 
 from router.config import when as w
-from router.config.mistakes import ConfigError, Position, nearest
+from router.config.mistakes import ConfigError, Position, nearest, suggest
 from router.config.tree import Findings, Listing, Node, Scalar, Section, described, from_plain
 from router.config.when_values import association_test, element_test
 from router.dataset import Path, parse_path
@@ -140,9 +140,9 @@ class WhenParser:
             raise ValueError("exists is true or false")
         file, column = node.get("file"), node.get("column")
         if not (keys == {"file", "column"} and _is_text(file) and _is_text(column)):
-            quoted = f'; if it is text, quote it: "{node.raw}"' if node.raw else ""
             raise ValueError(
-                f"expected a value, {{exists: true}} or {{file: FILE.csv, column: NAME}}{quoted}"
+                "expected a value, {exists: true} or {file: FILE.csv, column: NAME}, "
+                + described(node)
             )
         return self._listed(file.raw, column.raw, exact=exact)
 
@@ -163,8 +163,7 @@ def _read_column(path: FilePath, file: str, column: str) -> list[str]:
             rows = csv.DictReader(lines)
             names = rows.fieldnames or []
             if column not in names:
-                hint = nearest(column, names) or f"; it has: {', '.join(names)}"
-                raise ValueError(f"{file} has no column '{column}'{hint}")
+                raise ValueError(f"{file} has no column '{column}'{suggest(column, names)}")
             return [row[column] or "" for row in rows]
     except OSError as error:
         raise ValueError(f"file {file}: {error.strerror}") from None

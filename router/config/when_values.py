@@ -12,7 +12,7 @@ from pydicom._uid_dict import UID_dictionary
 
 from router.config import when as w
 from router.config.measures import ORDERED, measure
-from router.config.mistakes import nearest
+from router.config.mistakes import nearest, suggest
 from router.config.tree import described
 from router.config.values import ae_title, network
 
@@ -63,7 +63,7 @@ def association_test(
         case "peer" | "listener":
             test = _exact(text)
             if isinstance(test, w.Exact) and names is not None and text not in names:
-                raise ValueError(f"unknown {attribute} '{text}'{nearest(text, names)}")
+                raise ValueError(f"unknown {attribute} '{text}'{suggest(text, names)}")
             return test
 
 
