@@ -1,5 +1,6 @@
 """Bytes in, elements and bulk references out: scanning, reading for rules, building, splicing."""
 
+from router.dataset.opened import BulkValue, open_dataset
 from router.dataset.part10 import Part10, encode_file_meta, open_part10
 from router.dataset.paths import Path, Step, parse_path
 from router.dataset.scan import Bulk, Limits, Problem, Scan, Span
@@ -11,9 +12,12 @@ from router.dataset.segments import (
     read_segments,
     total_length,
 )
+from router.dataset.splice import segments
+from router.dataset.text import exists, first, values
 
 __all__ = [
     "Bulk",
+    "BulkValue",
     "FileRange",
     "Limits",
     "Part10",
@@ -26,10 +30,15 @@ __all__ = [
     "Span",
     "Step",
     "encode_file_meta",
+    "exists",
+    "first",
+    "open_dataset",
     "open_part10",
     "parse_path",
     "read_segments",
     "rescan",
     "scan_segments",
+    "segments",
     "total_length",
+    "values",
 ]

@@ -10,6 +10,7 @@ from pydicom._dicom_dict import DicomDictionary
 from pydicom.datadict import dictionary_VR
 
 UNDEFINED = 0xFFFFFFFF
+UNDEFINED_LENGTH = b"\xff\xff\xff\xff"
 ITEM, ITEM_DELIMITATION, SEQUENCE_DELIMITATION = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 SPECIFIC_CHARACTER_SET = 0x00080005
 PIXEL_REPRESENTATION = 0x00280103
@@ -36,6 +37,9 @@ _IMPLICIT_VRS = {
     for tag, entry in DicomDictionary.items()
     if entry[0] != "NONE"
 }
+SIGNED_TAGS = frozenset(  # SS, not US, where Pixel Representation is 1
+    tag for tag, entry in DicomDictionary.items() if entry[0].startswith("US or SS")
+)
 
 
 @dataclass(frozen=True, slots=True)

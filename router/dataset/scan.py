@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from router.dataset.encoding import BULK_TAGS, UNDEFINED_LENGTH
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -88,6 +90,20 @@ class Scan:
             positions.append(bulk.offset - missing)
             missing += bulk.length
         return tuple(positions)
+
+    def value(self, span: Span | None) -> bytes:
+        """The value bytes of an element in the header; none of none."""
+        return self.header[span.value : span.value + span.length] if span else b""
+
+    def has_undefined_length(self, span: Span) -> bool:
+        """Whether an element or item ends with a delimitation item."""
+        return self.header[span.value - 4 : span.value] == UNDEFINED_LENGTH
+
+    def is_sequence(self, span: Span) -> bool:
+        """Of VR SQ, or UN of undefined length (PS3.5 6.2.2)."""
+        if span.vr == "UN":
+            return span.tag not in BULK_TAGS and self.has_undefined_length(span)
+        return span.vr == "SQ"
 
     def bulk_at(self, value: int) -> Bulk | None:
         """The bulk value of the element whose value begins at header position `value`."""
