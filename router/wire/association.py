@@ -71,7 +71,8 @@ class Association(pynetdicom.association.Association):
         """Send a message past the state machine, which P-DATA does not move (PS3.8 DT-1)."""
         if self._writer is None:
             self._writer = MessageWriter(self.stream, self.peer_maximum_pdu)
-        self._writer.send(context_id, command, data_set)
+        heed_abort = not self.dul.reader.mid_message
+        self._writer.send(context_id, command, data_set, heed_abort=heed_abort)
 
     def begin(self, context_id: int, command: bytes) -> Target | None:
         """A command set has arrived; where its data set goes."""
@@ -111,10 +112,9 @@ class Association(pynetdicom.association.Association):
 
     def _abort_blocking(self, block: bool = True) -> None:
         """Not pynetdicom's: that one sleeps, and its way out of a stalled connection is broken."""
-        if self._sent_abort or self.is_released or not self.dul.alive:
+        if not self.dul.usable:
             self.kill()
             return
-        self._sent_abort = True
         self.acse.send_abort(0x00)
         evt.trigger(self, evt.EVT_ABORTED, {})
         self.kill()

@@ -24,7 +24,7 @@ from router.wire.errors import (
     ProtocolViolation,
     WireError,
 )
-from router.wire.pdv import INVALID_PARAMETER, PdvReader
+from router.wire.pdv import INVALID_PARAMETER, UNEXPECTED_PDU, PdvReader
 
 if TYPE_CHECKING:
     from pynetdicom.transport import T_CONNECT
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _ACSE = (A_ASSOCIATE, A_RELEASE, A_ABORT, A_P_ABORT)
 _TITLES = 10  # where the AE titles are in an A-ASSOCIATE-RQ and -AC (PS3.8 tables 9-11, 9-17)
 _LOST = "Evt17"
+_CONTROL_STALL = 5.0  # an A-ABORT to a peer that does not read is not worth waiting for
 _CANCELS_MAXIMUM = 10
 
 
@@ -57,7 +58,7 @@ class InlineSocket(AssociationSocket):
 
     def send(self, bytestream: bytes) -> None:
         try:
-            self._stream.send([bytestream])
+            self._stream.send([bytestream], stall=_CONTROL_STALL)
         except WireError as error:
             self._assoc.dul.fail(error)
             self.event_queue.put(_LOST)
@@ -96,6 +97,11 @@ class InlineDUL(DULServiceProvider):
     def alive(self) -> bool:
         return self._running and not self._kill_thread
 
+    @property
+    def usable(self) -> bool:
+        """The association is not over: there may be more to read."""
+        return self.alive and self.state_machine.current_state != "Sta13"
+
     def fail(self, error: WireError) -> None:
         """Keep the first reason: those that follow are its consequences."""
         if self.failure is None:
@@ -107,16 +113,20 @@ class InlineDUL(DULServiceProvider):
         Never raises what the peer does: that ends the association and becomes `failure`.
         """
         self._run_events()
-        if not self.alive:
+        if not self.usable:
             return False
         try:
             if not self.stream.readable(timeout):
                 return False
             pdu = self.reader.read()
-            if pdu is not None:
-                self.take_pdu(*pdu)
         except WireError as error:
             self.end(error)
+            return True
+        if pdu is not None:
+            self.take_pdu(*pdu)
+            if self.alive and not self.usable:
+                text = f"PDU of type 0x{pdu[0]:02X} out of place"
+                self.fail(ProtocolViolation(text, UNEXPECTED_PDU))
         return True
 
     def take_pdu(self, kind: int, encoded: bytes) -> None:
@@ -189,7 +199,7 @@ class InlineDUL(DULServiceProvider):
     def pump_until(self, satisfied: Any, timeout: float | None) -> bool:  # noqa: ANN401
         """Pump until `satisfied()`, the end of the association, or `timeout`."""
         deadline = None if timeout is None else time.monotonic() + timeout
-        while not satisfied() and self.alive:
+        while not satisfied() and self.usable:
             left = 3600.0 if deadline is None else deadline - time.monotonic()
             if left <= 0:
                 break
@@ -242,7 +252,7 @@ class InlineDIMSE(DIMSEServiceProvider):
     def take(self, context_id: int, command: bytes, data_set: bytes) -> None:
         """Queue a whole message; what `receive_primitive` does, but never on another thread."""
         data = P_DATA()
-        data.presentation_data_value_list = [(context_id, b"\x03" + command)]
+        data.presentation_data_value_list.append((context_id, b"\x03" + command))
         if data_set:
             data.presentation_data_value_list.append((context_id, b"\x02" + data_set))
         message = DIMSEMessage()

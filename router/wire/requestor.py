@@ -224,7 +224,7 @@ class _Requesting(Association):
         self.dul.pump_until(lambda: self._response is not None or bool(said), timeout)
         if self._response is not None:
             return self._response
-        if self.dul.alive and self.acse.is_release_requested():
+        if self.dul.usable and self.acse.is_release_requested():
             self.confirm_release()
             raise ConnectionLost("the peer released the association instead of answering")
         raise self.dul.failure or PeerTimeout(f"no response within {timeout:g} s")
@@ -235,9 +235,9 @@ class _Requesting(Association):
             return False
         while self.dul.pump(0):
             continue
-        if self.dul.alive and self.acse.is_release_requested():
+        if self.dul.usable and self.acse.is_release_requested():
             self.confirm_release()
-        elif not self.dul.alive or self.dul.failure is not None:
+        elif not self.dul.usable:
             self.is_established = False
             self.kill()
         return self.is_established
@@ -256,7 +256,7 @@ class _Requesting(Association):
     def _give_up(self, error: WireError) -> WireError:
         """End the association after `error`; the reason to report."""
         error = self.dul.explain(error)
-        if self.dul.alive:
+        if self.dul.usable:
             self.dul.end(error)
         self.is_established = False
         self.kill()

@@ -93,7 +93,7 @@ class ServedAssociation(Association):
         self._accepted_cx = {cast("int", cx.context_id): cx for cx in answer if cx.result == 0}
         self._rejected_cx = [cx for cx in answer if cx.result != 0]
         self.acse.send_accept()
-        self.is_established = self.dul.alive
+        self.is_established = self.dul.usable
         return self.is_established
 
     def _request(self, titles: bytes) -> AssociationRequest:
@@ -135,7 +135,7 @@ class ServedAssociation(Association):
             arrived = self.dul.pump(self._idle)
             while self.dimse.msg_queue.queue:
                 self._serve_other(*self.dimse.get_msg())
-            if not self.dul.alive or self.dul.failure is not None:
+            if not self.dul.usable:
                 return _ending(self.dul.failure)
             if self.dul.to_user_queue.queue and self.acse.is_release_requested():
                 self.acse.send_release(is_response=True)
@@ -147,7 +147,7 @@ class ServedAssociation(Association):
 
     def _serve_other(self, context_id: int, message: Any) -> None:  # noqa: ANN401
         """A request of another service, as pynetdicom's primitive: we know none yet."""
-        if not message.is_valid_request:
+        if message is None or not message.is_valid_request:  # None: pynetdicom's word for the end
             return
         answer = type(message)()
         answer.MessageIDBeingRespondedTo = message.MessageID

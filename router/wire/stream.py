@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import select
 import socket
 import time
@@ -39,6 +40,7 @@ class Stream:
         self._earning = 1 / pace.minimum_rate
         self._patience = pace.stall
         self._interrupted = False
+        self._broken_off = False
         self._poll = select.poll()
         self._poll.register(connection)
 
@@ -87,13 +89,23 @@ class Stream:
             self.view[:unread] = bytes(self.view[self.start : self.end])
         self.start, self.end = 0, unread
 
-    def send(self, views: list[bytes | memoryview], *, heed_abort: bool = False) -> None:
+    def send(
+        self,
+        views: list[bytes | memoryview],
+        *,
+        heed_abort: bool = False,
+        stall: float = math.inf,
+    ) -> None:
         """Send all of `views` (which is used up), however often the kernel takes only a part.
 
         With `heed_abort` an A-ABORT that arrives meanwhile ends it with `ConnectionLost`; it is
-        left in the buffer.
+        left in the buffer. `stall` may shorten the pace's. After a failure nothing more can be
+        sent: the peer would take it for the rest of what it was promised.
         """
-        patience = self._stall
+        if self._broken_off:
+            raise ConnectionLost("broken off while sending")
+        self._broken_off = True
+        patience = min(self._stall, stall)
         events = select.POLLOUT | _CLOSING | (select.POLLIN if heed_abort else 0)
         at = 0
         while at < len(views):
@@ -102,8 +114,7 @@ class Stream:
                 sent = self.socket.sendmsg(views[at : at + IOV_MAXIMUM])
             except BlockingIOError:
                 patience = self._spend(patience, events)
-                if heed_abort:
-                    events = self._heed_abort(events)
+                events = self._heed_abort(events)
                 continue
             except OSError as error:
                 raise ConnectionLost(f"connection lost: {error.strerror or error}") from error
@@ -113,6 +124,7 @@ class Stream:
                 at += 1
             if sent:
                 views[at] = memoryview(views[at])[sent:]
+        self._broken_off = False
 
     def discard_until_closed(self, timeout: float) -> None:
         """Wait for the peer to close, so that our close is no reset that destroys what we sent."""
@@ -145,8 +157,10 @@ class Stream:
 
     def _heed_abort(self, events: int) -> int:
         """Look at what arrived while sending; the events worth waiting for from then on."""
+        if not events & select.POLLIN or not self.room:
+            return events & ~select.POLLIN
         try:
-            count = self.socket.recv_into(self.view[self.end :]) if self.room else 0
+            count = self.socket.recv_into(self.view[self.end :])
         except BlockingIOError:
             return events
         except OSError as error:

@@ -40,13 +40,19 @@ class MessageWriter:
         self._fragment = sent_pdu_length(peer_maximum_pdu) - _PDV_HEADER_LENGTH & ~1
         self._window = bytearray()
         self._views: list[bytes | memoryview] = []
+        self._heed_abort = False
         self._context_id = 0
         self._kind = 0
         self._left = 0  # of the command set or data set
         self._room = 0  # of the fragment
 
     def send(
-        self, context_id: int, command: bytes, data_set: Sequence[Segment] | None = None
+        self,
+        context_id: int,
+        command: bytes,
+        data_set: Sequence[Segment] | None,
+        *,
+        heed_abort: bool,
     ) -> None:
         """Send a command set, and the data set it announces.
 
@@ -56,6 +62,7 @@ class MessageWriter:
         with ExitStack() as files:
             descriptors = _open(data_set or (), files)
             self._context_id = context_id
+            self._heed_abort = heed_abort
             self._begin(_COMMAND, len(command))
             self._put(memoryview(command))
             if data_set is not None:
@@ -108,7 +115,7 @@ class MessageWriter:
 
     def _flush(self) -> None:
         views, self._views = self._views, []
-        self._stream.send(views, heed_abort=True)
+        self._stream.send(views, heed_abort=self._heed_abort)
 
 
 def _length(segment: Segment) -> int:
