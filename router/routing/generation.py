@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from router.config import ChainEntry, PluginDestination
+from router.instance import Destination
 from router.routing.build import Plugins
 from router.routing.matching import Routes
 from router.routing.spec import chain_spec, route_specs
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from router.config import Config
+    from router.config import Config, PluginUse
     from router.routing.chain import Chain
     from router.routing.spec import ChainSpec
 
@@ -27,7 +29,14 @@ class Generation:
     routes: Routes
     route_chains: Mapping[str, ChainSpec]
     listener_chains: Mapping[str, Chain]
+    destination_types: Mapping[str, Chain]
     plugins: Plugins
+
+    def destination(self, name: str) -> Destination:
+        """What a hook may know of a destination."""
+        settings = self.config.destinations[name]
+        options = settings.options if isinstance(settings, PluginDestination) else None
+        return Destination(name, settings.type, options or {})
 
     def close(self) -> None:
         """Shut its plugins down; to be called when nothing works by it any more."""
@@ -40,14 +49,30 @@ def build_generation(config: Config, number: int, plugins_directory: Path) -> Ge
     Raises HookFailed where one cannot be built or started, PluginError where one is not found.
     """
     plugins = Plugins(plugins_directory)
-    return Generation(
-        number=number,
-        config=config,
-        routes=Routes(config),
-        route_chains=route_specs(config),
-        listener_chains={
-            name: plugins.chain(chain_spec(listener.chain, config))
-            for name, listener in config.listeners.items()
-        },
-        plugins=plugins,
-    )
+    try:
+        return Generation(
+            number=number,
+            config=config,
+            routes=Routes(config),
+            route_chains=route_specs(config),
+            listener_chains={
+                name: plugins.chain(chain_spec(listener.chain, config))
+                for name, listener in config.listeners.items()
+            },
+            destination_types={
+                name: chain_of(settings.plugin, config, plugins)
+                for name, settings in config.destinations.items()
+                if isinstance(settings, PluginDestination)
+            },
+            plugins=plugins,
+        )
+    except BaseException:
+        plugins.shutdown()
+        raise
+
+
+def chain_of(use: PluginUse, config: Config, plugins: Plugins) -> Chain:
+    """A chain of one plugin, such as a destination's type. Raises HookFailed, PluginError."""
+    entry = ChainEntry(use, None, use.timeout, use.path, use.position)
+    return plugins.chain(chain_spec([entry], config))
+
