@@ -43,7 +43,7 @@ class Breaker:
         # Spread, so that destinations that died together are not tried together (full jitter would
         # let the first retry come at once, into a peer that is just restarting).
         exponent = min(failures - 1, 32)
-        silence = min(self._first * 2**exponent, self._longest) * random.uniform(0.75, 1.0)
+        silence: float = min(self._first * 2**exponent, self._longest) * random.uniform(0.75, 1.0)
         self._retry_at = now + silence
         return silence
 

@@ -58,9 +58,7 @@ class Deliveries:
 
     def outages(self) -> dict[str, Outage]:
         """The destinations that fail at the moment."""
-        return {
-            name: backlog.outage for name, backlog in self._backlogs.items() if backlog.outage
-        }
+        return {name: backlog.outage for name, backlog in self._backlogs.items() if backlog.outage}
 
     def try_now(self, name: str | None = None) -> None:
         """Do not wait out the silence after a failure: somebody says that it is worth trying."""

@@ -91,7 +91,7 @@ class DicomSender:
         timeouts = Timeouts(waits.connect, waits.association, waits.response)
         proposed, contexts = propose(first, kinds)
         try:
-            association = connect(peer, contexts, timeouts)
+            association = connect(peer, contexts, timeouts=timeouts)
         except NoAcceptedContext as error:
             raise Rejected(f"{settings.ae_title} accepts no {_words(first)}") from error
         except WireError as error:

@@ -1,4 +1,4 @@
-"""One sender of a destination in a thread of its own: takes a few deliveries, sends, writes down."""
+"""One sender of a destination in a thread of its own: takes, sends, writes down."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 
     from router.delivery.backlog import Backlog
     from router.instance import Sender
-    from router.spool import DeliveryTask
+    from router.spool import AttemptOutcome, DeliveryTask
 
 log = logging.getLogger("router.delivery")
 
 _IDLE = 60.0  # seconds a lane without a sender waits before it looks around
-_FIRST_OBJECT_RETRY = 60.0  # seconds, then four times as long each time: three tries in five minutes
+_FIRST_OBJECT_RETRY = (
+    60.0  # seconds, then four times as long each time: three tries in five minutes
+)
 
 
 class Lane(threading.Thread):
@@ -91,9 +93,7 @@ class Lane(threading.Thread):
             self._write_down(task, "held", refusal.status, refusal.reason)
             return
         wait = timedelta(seconds=_FIRST_OBJECT_RETRY * 4**task.refusals)
-        self._write_down(
-            task, "refused", refusal.status, refusal.reason, datetime.now(UTC) + wait
-        )
+        self._write_down(task, "refused", refusal.status, refusal.reason, datetime.now(UTC) + wait)
 
     def _destination_failed(
         self, task: DeliveryTask, rest: list[DeliveryTask], failure: Unavailable
@@ -108,14 +108,12 @@ class Lane(threading.Thread):
     def _write_down(
         self,
         task: DeliveryTask,
-        outcome: str,
+        outcome: AttemptOutcome,
         status: int | None,
         comment: str,
         retry_at: datetime | None = None,
     ) -> None:
-        attempt = Attempt(
-            task.delivery_id, datetime.now(UTC), outcome, status, comment, retry_at
-        )
+        attempt = Attempt(task.delivery_id, datetime.now(UTC), outcome, status, comment, retry_at)
         log.log(
             logging.INFO if outcome == "delivered" else logging.WARNING,
             "delivery.%s destination=%s route=%s sop_instance=%s status=%s comment=%s",

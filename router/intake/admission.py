@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Literal
 
-    from router.config import Config, Listener, Peer
+    from router.config import Config, IPNetwork, Listener, PeerConfig
     from router.wire import AssociationRequest
 
 # PS3.8 table 9-21: rejected-permanent by the service user
@@ -55,7 +55,7 @@ def admit(request: AssociationRequest, name: str, config: Config) -> Admitted | 
     return Admitted(association, frozenset(services))
 
 
-def identify(request: AssociationRequest, peers: Mapping[str, Peer]) -> str | None:
+def identify(request: AssociationRequest, peers: Mapping[str, PeerConfig]) -> str | None:
     """The first named peer all of whose criteria the request meets."""
     for name, peer in peers.items():
         if _is_any_of(request.calling_ae_title, peer.calling_ae_titles) and is_inside(
@@ -72,9 +72,7 @@ def is_inside(address: str, networks: Iterable[IPNetwork]) -> bool:
     return any((mapped or ip) in network for network in networks)
 
 
-def _refused(
-    request: AssociationRequest, peer: str | None, listener: Listener
-) -> Rejection | None:
+def _refused(request: AssociationRequest, peer: str | None, listener: Listener) -> Rejection | None:
     accept = listener.accept
     if accept is None:
         return None

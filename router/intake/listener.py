@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from router.dataset import FileRange, parse_path, values
-from router.instance import Instance
+from router.instance import Instance, Source
 from router.intake import contexts
 from router.intake.admission import Admitted, admit
 from router.intake.checks import find_fault, find_invalid_uid
@@ -15,7 +15,7 @@ from router.intake.planning import plan
 from router.intake.receiver import NO_SPACE, Received, Receiver
 from router.routing import Facts
 from router.spool import Arrival, IntakeRefusal, SpoolError, SpoolFull, Stored
-from router.status import OUT_OF_RESOURCES, PROCESSING_FAILURE, REFUSED_NOT_AUTHORISED, SUCCESS
+from router.status import OUT_OF_RESOURCES, REFUSED_NOT_AUTHORISED, SUCCESS
 from router.wire import Rejection, Response
 
 if TYPE_CHECKING:
@@ -94,9 +94,7 @@ class StoreSession:
         if not self._spool.has_room(self._keep_free):
             return self._refuse(request, NO_SPACE)
         try:
-            return Receiver(
-                self._spool, request, self.association.calling_ae_title, self._decide
-            )
+            return Receiver(self._spool, request, self.association.calling_ae_title, self._decide)
         except SpoolError as error:
             return self._refuse(request, _spool_refusal(error))
 
@@ -139,15 +137,9 @@ class StoreSession:
     def _ask_plugins(self, received: Received, now: datetime) -> Response | None:
         if not self._chain.links:
             return None
-        path, scan = received.file.path, received.scan
-        instance = Instance(
-            association=self.association,
-            route="",
-            received=now,
-            transfer_syntax=received.request.transfer_syntax,
-            scan=scan,
-            source=FileRange(str(path), received.offset, scan.length),
-        )
+        whole = FileRange(received.file.path, received.offset, received.scan.length)
+        source = Source((whole,), received.scan)
+        instance = Instance(source, association=self.association, route="", received=now)
         refusal = self._chain.accept_instance(instance, Facts.of(instance))
         return Response(refusal.status, refusal.reason) if refusal else None
 
@@ -160,7 +152,7 @@ class StoreSession:
             held = "no route applies"
         return Arrival(
             stored=Stored(
-                str(received.file.path), received.offset, scan.length, scan.bulk,
+                received.file.path, received.offset, scan.length, scan.bulk,
                 scan.problem.reason if scan.problem else None,
             ),
             transfer_syntax=request.transfer_syntax,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from router.config import DicomDestination
 from router.spool import PlannedCopy
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from router.config import Config, DestinationConfig
+    from router.config import Config
     from router.dataset import Scan
     from router.instance import Association
     from router.routing import Generation
@@ -43,11 +44,12 @@ def is_source(association: Association, destination: str, config: Config) -> boo
     A destination given by host name is compared by AE title alone: a look-up at this point would
     make every acknowledgement wait for the name server.
     """
-    settings: DestinationConfig = config.destinations[destination]
-    if settings.type != "dicom" or settings.ae_title != association.calling_ae_title:
+    settings = config.destinations[destination]
+    if not isinstance(settings, DicomDestination):
         return False
-    host = settings.host or ""
-    return not _is_address(host) or host == association.address
+    if settings.ae_title != association.calling_ae_title:
+        return False
+    return not _is_address(settings.host) or settings.host == association.address
 
 
 def _is_address(host: str) -> bool:

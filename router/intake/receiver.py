@@ -37,7 +37,7 @@ class Received:
 
 
 class Receiver:
-    """A StoreSink: the file is Part 10, so that what lies in the spool can be opened by anything."""
+    """A StoreSink. Its file is Part 10: what lies in the spool can be opened with any tool."""
 
     def __init__(
         self,

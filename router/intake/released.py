@@ -23,9 +23,7 @@ def route_released(ledger: Ledger, generation: Generation) -> None:
         for each in released:
             arrival, stored = each.arrival, each.arrival.stored
             bulk = stored.bulk if stored.problem is None else None
-            scan = rescan(
-                stored.path, stored.offset, stored.length, arrival.transfer_syntax, bulk
-            )
+            scan = rescan(stored.path, stored.offset, stored.length, arrival.transfer_syntax, bulk)
             copies = plan(generation, arrival.association, scan, arrival.received)
             held = None if copies else "no route applies"
             ledger.plan(each.instance_id, generation.number, copies, held).result()

@@ -1,4 +1,4 @@
-"""The command `dicom-router`: exit code 0 fine, 1 failed or attention needed, 2 wrong usage or config."""
+"""The command `dicom-router`: exit code 0 is fine, 1 failed or attention needed, 2 wrong usage."""
 
 from __future__ import annotations
 

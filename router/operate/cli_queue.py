@@ -56,14 +56,16 @@ def list_(config: Path | None, as_json: bool, limit: int, **selection: str | Non
         return
     for row in rows:
         click.echo(_row(row))
-    click.echo(f"{len(rows)} rows" + (" (there may be more: --limit)" if len(rows) == limit else ""))
+    click.echo(
+        f"{len(rows)} rows" + (" (there may be more: --limit)" if len(rows) == limit else "")
+    )
 
 
 def _row(row: dict[str, Any]) -> str:
     where = ", ".join(row["destinations"]) or "-"
     text = (
-        f"{row['kind']} {row['id']} {row['state']} since {row['since']} route {row['route'] or '-'} "
-        f"to {where}: {row['sop_instance_uid']} ({size(row['size'])})"
+        f"{row['kind']} {row['id']} {row['state']} since {row['since']} "
+        f"route {row['route'] or '-'} to {where}: {row['sop_instance_uid']} ({size(row['size'])})"
     )
     if row["attempts"]:
         text += f", {row['attempts']} tries"
@@ -72,7 +74,9 @@ def _row(row: dict[str, Any]) -> str:
     return text + (f": {row['reason']}" if row["reason"] else "")
 
 
-def _change(action: str, done: str, config: Path | None, as_json: bool, **arguments: Any) -> None:
+def _change(
+    action: str, done: str, config: Path | None, as_json: bool, **arguments: str | None
+) -> None:
     count = ask(config, f"queue {action}", **arguments)
     if as_json:
         print_json({"changed": count})

@@ -11,12 +11,11 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from router.delivery import Deliveries
-from router.instance import Destination
 from router.intake import Listener
 from router.operate.actions import Actions
 from router.operate.control import ControlServer
 from router.operate.housekeeping import Housekeeping
-from router.routing import Processor, WorkerPool, build_generation, chain_of, default_workers
+from router.routing import Processor, WorkerPool, build_generation, default_workers
 from router.spool import Spool
 from router.wire import Acceptor, AcceptorLimits
 
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("router.node")
 
-# Seconds that a stop waits for each: associations to end, copies and deliveries under way to finish.
+# Seconds that a stop waits for associations to end, then for copies and deliveries under way.
 _ASSOCIATIONS_END = 10.0
 _WORK_ENDS = 10.0
 
@@ -98,7 +97,9 @@ class Node:
         if self._acceptors:
             name, acceptor = next(iter(self._acceptors.items()))
             title = self._config.listeners[name].ae_title[0].replace("*", "ROUTER")
-            lines.append(f"  try: dicom-router send {title}@127.0.0.1:{acceptor.port} FILE_OR_FOLDER")
+            lines.append(
+                f"  try: dicom-router send {title}@127.0.0.1:{acceptor.port} FILE_OR_FOLDER"
+            )
         return "\n".join(lines)
 
     def _pool(self, plugins: Path) -> WorkerPool:
@@ -107,9 +108,9 @@ class Node:
         return WorkerPool(count, plugins, self._spool.directory / "workspace")
 
     def _open_plugin_sender(self, name: str) -> Sender:
-        settings = self._config.destinations[name]
-        chain = chain_of(settings.plugin, self._config, self._generation.plugins)
-        return chain.open_destination(Destination(name, settings.type, settings.options or {}))
+        return self._generation.destination_types[name].open_destination(
+            self._generation.destination(name)
+        )
 
 
 class _Live(Actions):

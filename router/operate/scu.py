@@ -1,4 +1,4 @@
-"""The router's own C-ECHO and C-STORE client, for commands: which peer, which files, what came of it."""
+"""The commands' own C-ECHO and C-STORE client: which peer, which files, what came of it."""
 
 from __future__ import annotations
 

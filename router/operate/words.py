@@ -33,8 +33,9 @@ def needs_attention(status: Status, now: datetime | None = None) -> list[str]:
         ),
         *(
             f"refused at intake: {_count(refusal['count'], 'instance')} from "
-            f"{refusal['calling_ae_title']} ({refusal['address']}), last {_ago(refusal['last'], now)}"
-            f", 0x{refusal['status']:04X}: {refusal['reason']}; the sender must send again"
+            f"{refusal['calling_ae_title']} ({refusal['address']}), "
+            f"last {_ago(refusal['last'], now)}, "
+            f"0x{refusal['status']:04X}: {refusal['reason']}; the sender must send again"
             for refusal in summary["refusals"]
         ),
     ]
@@ -95,12 +96,14 @@ def _destination(destination: Status, status: Status, now: datetime) -> Iterator
     if destination["paused"]:
         yield f"{name} is paused; {waits} (dicom-router resume {name})"
     if outage:
-        yield f"{name} ({where}) is down since {_since(outage['since'], now)}: {outage['reason']}; {waits}"
+        since = _since(outage["since"], now)
+        yield f"{name} ({where}) is down since {since}: {outage['reason']}; {waits}"
     elif name not in status["destinations"] and destination["queued"]:
         yield f"{name} is not in the configuration; {waits}"
     elif destination["failing_since"] and destination["queued"]:
         why = destination["last_comment"] or _status(destination["last_status"])
-        yield f"{name} ({where}) fails since {_since(destination['failing_since'], now)}: {why}; {waits}"
+        since = _since(destination["failing_since"], now)
+        yield f"{name} ({where}) fails since {since}: {why}; {waits}"
     if destination["held"]:
         yield (
             f"{name}: {_count(destination['held'], 'delivery', 'deliveries')} held "
