@@ -1,1 +1,1 @@
-"""The plugins that come with the router: one per file, its name the file's, through public hooks only."""
+"""The plugins that come with the router: one per file, through public hooks only."""

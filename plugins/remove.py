@@ -3,16 +3,12 @@
 `{private: CREATOR}` is all that creator's elements at any depth, `{private: all}` all private ones.
 """
 
-from __future__ import annotations
+from collections.abc import Iterator
+from typing import Literal
 
-from typing import TYPE_CHECKING, Literal
+from pydicom.dataset import Dataset
 
 from router import ElementPath, Instance, element_places, hookimpl
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from pydicom.dataset import Dataset
 
 Private = dict[Literal["private"], str]
 

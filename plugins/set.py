@@ -4,8 +4,6 @@ Templates see the instance as it was before this step; a value missing in one ho
 An empty value empties the element; sequences on the way to an element are made if missing.
 """
 
-from __future__ import annotations
-
 from pydicom import config
 from pydicom.datadict import dictionary_VR, private_dictionary_VR
 from pydicom.dataelem import DataElement
@@ -28,8 +26,7 @@ class SetElements:
             if _vr(path) in _WITHOUT_TEXT:
                 raise ValueError(f"{path} has VR {_vr(path)}, which cannot be set")
             texts = [part.constant if isinstance(part, Template) else part for part in parts]
-            if None not in texts:
-                _checked(path, [str(text) for text in texts])
+            _check_constant(path, texts)
 
     @hookimpl
     def rewrite_instance(self, instance: Instance) -> None:
@@ -37,6 +34,15 @@ class SetElements:
         for path, value in made:
             for dataset, tag in element_places(instance.dataset, path, create=True):
                 dataset[tag] = DataElement(tag, _vr(path), value)
+
+
+def _check_constant(path: ElementPath, texts: list[str | int | float | None]) -> None:
+    given = [str(text) for text in texts if text is not None]
+    try:
+        if len(given) == len(texts):
+            _checked(path, given)
+    except ValueError:
+        raise ValueError(f"{path} does not take {', '.join(map(repr, given))}") from None
 
 
 def _rendered(path: ElementPath, parts: list[Value], instance: Instance) -> object:
@@ -47,8 +53,8 @@ def _rendered(path: ElementPath, parts: list[Value], instance: Instance) -> obje
     ]
     try:
         return _checked(path, texts)
-    except (ValueError, TypeError):
-        raise Hold(f"what {path} is to be set to does not fit its VR {_vr(path)}") from None
+    except ValueError:
+        raise Hold(f"{path} does not take what it is to be set to (VR {_vr(path)})") from None
 
 
 def _checked(path: ElementPath, texts: list[str]) -> object:

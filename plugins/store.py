@@ -1,16 +1,11 @@
 """Keeps every copy as a file: `- store: {directory: /archive, path: "{PatientID}/{...}.dcm"}`."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pydicom.filereader import read_file_meta_info
 
 from router import Hold, Instance, PathTemplate, hookimpl, write_durably
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _CHUNK = 1 << 20
 

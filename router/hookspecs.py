@@ -216,3 +216,6 @@ def shutdown() -> None:
     None: nothing is expected back.
     Raising: logged; the other plugins are shut down all the same.
     """
+
+
+HOOKS = tuple(name for name, each in list(globals().items()) if hasattr(each, f"{PROJECT}_spec"))

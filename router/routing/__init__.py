@@ -1,1 +1,30 @@
 """From an accepted instance to its copies: which routes apply, and what their chains make of it."""
+
+from router.routing.chain import Chain
+from router.routing.check import check_chains, check_plugin
+from router.routing.failures import HookFailed
+from router.routing.generation import Generation, build_generation
+from router.routing.matching import Facts, Match, Routes
+from router.routing.plugins import PluginError, known_plugins, load_plugin
+from router.routing.pool import WorkerPool, default_workers
+from router.routing.processor import Processor
+from router.routing.spec import ChainSpec
+
+__all__ = [
+    "Chain",
+    "ChainSpec",
+    "Facts",
+    "Generation",
+    "HookFailed",
+    "Match",
+    "PluginError",
+    "Processor",
+    "Routes",
+    "WorkerPool",
+    "build_generation",
+    "check_chains",
+    "check_plugin",
+    "default_workers",
+    "known_plugins",
+    "load_plugin",
+]

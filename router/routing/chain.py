@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -85,7 +86,8 @@ class Chain:
     def filter_instance(self, instance: Instance, facts: Facts) -> Decision | None:
         for call in self._calls("filter_instance", facts):
             if (answer := call(instance=instance)) is not None:
-                return Decision(call.link.name, call.expect((Skip, Refusal), answer))
+                decided = answer if isinstance(answer, Skip) else call.expect(Refusal, answer)
+                return Decision(call.link.name, decided)
         return None
 
     def rewrite_instance(self, instance: Instance, facts: Facts) -> None:
@@ -112,7 +114,7 @@ class Chain:
         for call in self._calls("forward_instance", facts):
             if (answer := call(instance=instance)) is None:
                 continue
-            for name in [answer] if isinstance(answer, str) else call.expect((list, tuple), answer):
+            for name in [answer] if isinstance(answer, str) else call.expect(Sequence, answer):
                 if name not in known:
                     raise call.failure(f"there is no destination {name!r}")
                 added.append(name)
@@ -170,7 +172,7 @@ class _Call:
         finally:
             self.watch(-1, "")
 
-    def expect(self, kind: type[_Kind] | tuple[type[_Kind], ...], answer: object) -> _Kind:
+    def expect(self, kind: type[_Kind], answer: object) -> _Kind:
         if not isinstance(answer, kind):
             raise self.failure(f"it answered {type(answer).__name__}")
         return answer

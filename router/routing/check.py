@@ -112,4 +112,5 @@ def _of_option(use: PluginUse, error: OptionError) -> Mistake:
     path = ".".join(error.path)
     positions = use.option_keys if error.about_key else use.option_positions
     position = positions.get(path) or use.option_positions.get("") or use.position
-    return Mistake(position, f"{use.path}.{path}" if path else use.path, error.message)
+    options = use.path if use.inline else f"{use.path}.options"
+    return Mistake(position, f"{options}.{path}" if path else options, error.message)

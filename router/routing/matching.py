@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, TypeAlias
 
 from pydicom.datadict import dictionary_VR
@@ -172,48 +173,63 @@ def _element_tests(element: w.Element) -> Iterator[Predicate]:
     for test in element.tests:
         match test:
             case w.Exists(present):
-                yield lambda facts, present=present: (facts.values(path) is not None) == present
+                yield _element_exists(path, present)
             case w.Text(pattern, exact=False):
-                text = fold(pattern)
-                if is_name:
-                    text = next(_name_forms(text))
+                text = next(_name_forms(fold(pattern))) if is_name else fold(pattern)
                 if "*" in text or "?" in text:
-                    found = glob(text).match
-                    yield lambda facts, found=found: any(map(found, facts.folded(path, is_name)))
+                    yield _any_text(path, is_name, glob(text))
                 else:
                     words.add(text)
-            case w.TimeOfDay() | w.Network():
-                raise ValueError(f"{element.position}: no test of an element: {test}")
+            case w.TimeOfDay():
+                raise ValueError(f"{element.position}: a time of day is no test of an element")
             case _:
-                meets = test.matches
-                yield lambda facts, meets=meets: any(map(meets, _present(facts.values(path))))
+                yield _any_value(path, test.matches)
     if words:
-        yield lambda facts: not words.isdisjoint(facts.folded(path, is_name))
+        yield _one_of(path, is_name, frozenset(words))
+
+
+def _element_exists(path: Path, present: bool) -> Predicate:
+    return lambda facts: (facts.values(path) is not None) == present
+
+
+def _any_text(path: Path, is_name: bool, pattern: re.Pattern[str]) -> Predicate:
+    return lambda facts: any(map(pattern.match, facts.folded(path, is_name)))
+
+
+def _any_value(path: Path, meets: Callable[[str], bool]) -> Predicate:
+    return lambda facts: any(map(meets, filter(str.strip, facts.values(path) or ())))
+
+
+def _one_of(path: Path, is_name: bool, words: frozenset[str]) -> Predicate:
+    return lambda facts: not words.isdisjoint(facts.folded(path, is_name))
 
 
 def _association_tests(
     condition: w.AssociationIs, timezone: ZoneInfo | None
 ) -> Iterator[Predicate]:
-    attribute = condition.attribute
+    get = attrgetter(condition.attribute)
     for test in condition.tests:
         match test:
             case w.Exists(present):
-                yield (
-                    lambda facts, present=present: (
-                        bool(getattr(facts.association, attribute)) == present
-                    )
-                )
+                yield _association_exists(get, present)
             case w.TimeOfDay():
-                yield lambda facts, test=test: test.includes(
-                    facts.received.astimezone(timezone).time()
-                )
+                yield _received_during(test, timezone)
             case _:
-                meets = test.matches
-                yield (
-                    lambda facts, meets=meets: (
-                        bool(value := getattr(facts.association, attribute)) and meets(value)
-                    )
-                )
+                yield _association_meets(get, test.matches)
+
+
+def _association_exists(get: Callable[[Association], str | None], present: bool) -> Predicate:
+    return lambda facts: bool(get(facts.association)) == present
+
+
+def _association_meets(
+    get: Callable[[Association], str | None], meets: Callable[[str], bool]
+) -> Predicate:
+    return lambda facts: meets(get(facts.association) or "")
+
+
+def _received_during(test: w.TimeOfDay, timezone: ZoneInfo | None) -> Predicate:
+    return lambda facts: test.includes(facts.received.astimezone(timezone).time())
 
 
 def fold(text: str) -> str:
@@ -252,10 +268,6 @@ def _vr(path: Path) -> str:
         return dictionary_VR(step.tag) if step.creator is None else ""
     except KeyError:
         return ""
-
-
-def _present(found: tuple[str, ...] | None) -> Iterator[str]:
-    return filter(str.strip, found or ())
 
 
 def _reasons(when: w.When, facts: Facts, applies: bool) -> Iterator[str]:

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from router.config.mistakes import nearest
+from router.dataset import parse_path
+from router.elements import ElementPath
 from router.template import PathTemplate, Template
 from router.when import When
 
@@ -27,7 +29,17 @@ _LISTS: dict[Any, Callable[[list[Any]], Any]] = {
     collections.abc.Collection: list,
 }
 _MAPPINGS = (dict, collections.abc.Mapping)
-_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+_OF_TEXT: dict[Any, Callable[[str], object]] = {
+    Template: Template,
+    PathTemplate: PathTemplate,
+    ElementPath: parse_path,
+}
+_WORDS: dict[Any, str] = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+}
 
 
 Arguments = tuple[list[object], dict[str, object]]
@@ -69,16 +81,18 @@ class Converter:
         try:
             if wanted is When:
                 return self.when(value, path)
-            if wanted in (Template, PathTemplate):
-                return wanted(_plain(value, str))
+            if wanted in (None, types.NoneType) and value is None:
+                return None
+            if wanted in _OF_TEXT:
+                return _OF_TEXT[wanted](_text(value))
             if wanted is Path:
-                return self.directory / _plain(value, str)
-            if wanted in (None, types.NoneType):
-                return _nothing(value)
+                return self.directory / _text(value)
             if wanted in _WORDS:
                 return _plain(value, wanted)
         except ValueError as error:
             raise OptionError(path, str(error)) from None
+        if wanted in (None, types.NoneType):
+            raise OptionError(path, f"wants nothing, got {_told(value)}")
         raise OptionError(path, f"the plugin wants {wanted!r}, which no option can be")
 
     def _one_of(self, value: object, wanted: tuple[object, ...], path: tuple[str, ...]) -> object:
@@ -181,23 +195,26 @@ def _parameters(plugin: type) -> dict[str, inspect.Parameter]:
     constructor = plugin.__init__  # type: ignore[misc]
     if constructor is object.__init__:
         return {}
-    hints = typing.get_type_hints(constructor)
+    try:
+        hints = typing.get_type_hints(constructor)
+    except NameError as error:
+        told = f"{error}, which its constructor's annotations need: import it at run time"
+        raise _group([OptionError((), told)]) from None
     parameters = list(inspect.signature(constructor).parameters.values())[1:]
     return {p.name: p.replace(annotation=hints.get(p.name, p.empty)) for p in parameters}
 
 
-def _plain(value: object, wanted: type) -> object:
+def _plain(value: object, wanted: object) -> object:
     if wanted is float and type(value) is int:
         return float(value)
-    if type(value) is wanted or (isinstance(value, wanted) and not isinstance(value, bool)):
+    if type(value) is wanted:
         return value
     hint = ": quote it" if wanted is str and isinstance(value, int | float) else ""
     raise ValueError(f"wants {_WORDS[wanted]}, got {_told(value)}{hint}")
 
 
-def _nothing(value: object) -> None:
-    if value is not None:
-        raise ValueError("wants nothing")
+def _text(value: object) -> str:
+    return str(_plain(value, str))
 
 
 def _literal(value: object, choices: tuple[Any, ...], path: tuple[str, ...]) -> object:

@@ -29,7 +29,7 @@ class PluginError(Exception):
 
 
 def load_plugin(use: str, directory: Path, sources: Mapping[Path, bytes] | None = None) -> type:
-    """The class that a configuration in `directory` means by `use`; nothing but its module is imported. Raises PluginError.
+    """The class that a configuration in `directory` means by `use`. Raises PluginError.
 
     `sources` are the plugin files as they were when the configuration was read: a worker process
     that starts later runs the same code, whatever the file holds by then.
@@ -50,15 +50,16 @@ def plugin_file(use: str, directory: Path) -> Path | None:
     return directory / file if colon and file.endswith(".py") else None
 
 
-def shipped_plugins() -> list[str]:
-    """The names of the plugins that come with the router."""
+def known_plugins() -> list[str]:
+    """The names of the plugins that are shipped or installed; none is imported."""
     package = importlib.import_module(SHIPPED)
-    return sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+    shipped = [module.name for module in pkgutil.iter_modules(package.__path__)]
+    installed = [point.name for point in importlib.metadata.entry_points(group=ENTRY_POINTS)]
+    return sorted({*shipped, *installed})
 
 
 def _unknown(name: str) -> str:
-    installed = (point.name for point in importlib.metadata.entry_points(group=ENTRY_POINTS))
-    known = [*shipped_plugins(), *installed]
+    known = known_plugins()
     hint = nearest(name, known) or f"; there are {', '.join(known)}, and FILE.py:Class"
     return f"no plugin is called '{name}'{hint}"
 

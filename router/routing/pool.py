@@ -138,7 +138,7 @@ class WorkerPool:
 
     def _end_pool(self) -> None:
         if self._pool is not None:
-            self._pool.stop()
+            self._pool.stop()  # type: ignore[no-untyped-call]
             self._pool.join()
             self._pool = None
 

@@ -7,24 +7,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import pluggy
-
-from router import hookspecs
+from router.hookspecs import HOOKS
 
 if TYPE_CHECKING:
     from multiprocessing.context import BaseContext
 
 _PID, _LINK, _HOOK, _DEADLINE = range(4)
 _FIELDS = 4
-
-
-def _hook_names() -> list[str]:
-    manager = pluggy.PluginManager(hookspecs.PROJECT)
-    manager.add_hookspecs(hookspecs)
-    return sorted(vars(manager.hook))
-
-
-HOOKS = _hook_names()
 
 
 @dataclass(frozen=True)

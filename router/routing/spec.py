@@ -99,7 +99,7 @@ def route_specs(config: Config) -> dict[str, ChainSpec]:
 
 
 def plugin_spec(use: PluginUse, timezone: ZoneInfo | None) -> PluginSpec:
-    """The plugin with its options read. Raises PluginError, and ConfigError for a `when` in them."""
+    """The plugin with its options read. Raises PluginError, and ConfigError for a `when`."""
 
     def condition(value: object, path: tuple[str, ...]) -> Condition:
         positions = {

@@ -7,13 +7,14 @@ import logging
 import os
 import pickle
 import resource
+import shutil
 import signal
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from router.dataset import rescan
-from router.instance import Instance
+from router.dataset import FileRange, rescan
+from router.instance import Instance, Source
 from router.routing.build import Plugins
 from router.routing.failures import HookFailed, describe
 from router.routing.run import run_chain
@@ -69,6 +70,14 @@ class Worker:
         except Exception as error:
             return HeldCopy(describe(error), "", "")
 
+    def prepare(self, slot: int, pickled: bytes) -> HeldCopy | None:
+        self._slot = slot
+        try:
+            self._chain(pickled)
+        except HookFailed as failure:
+            return HeldCopy(failure.reason, failure.plugin, failure.hook)
+        return None
+
     def shutdown(self) -> None:
         self._plugins.shutdown()
 
@@ -84,7 +93,18 @@ class Worker:
         return self._chains[pickled]
 
     def _instance(self, task: CopyTask) -> Instance:
-        raise NotImplementedError
+        stored = task.stored
+        bulk = None if stored.problem else stored.bulk
+        scan = rescan(stored.path, stored.offset, stored.length, task.transfer_syntax, bulk)
+        workspace = self.setting.workspace / str(task.copy_id)
+        shutil.rmtree(workspace, ignore_errors=True)  # an earlier run's, which did not finish
+        return Instance(
+            Source((FileRange(stored.path, stored.offset, stored.length),), scan),
+            association=task.association,
+            route=task.route,
+            received=task.received,
+            workspace=workspace,
+        )
 
     def _watch(self, link: int, hook: str) -> None:
         timeout = self._timeouts[link] if link >= 0 else OWN_TIMEOUT
@@ -117,9 +137,9 @@ def process(slot: int, pickled: bytes, task: CopyTask) -> CopyOutcome:
         signal.signal(signal.SIGTERM, _retire)
 
 
-def prepare(slot: int, pickled: list[bytes]) -> list[tuple[str, str]]:
-    """Build and start every plugin, then shut them down; the plugins that failed, and why."""
-    raise NotImplementedError
+def prepare(slot: int, pickled: bytes, task: None) -> HeldCopy | None:
+    """Build and start the plugins of a pickled ChainSpec; the first failure."""
+    return _worker.prepare(slot, pickled)
 
 
 def _retire(*_: object) -> None:
