@@ -14,6 +14,7 @@ from router.config.tree import (
     Scalar,
     Section,
     described,
+    instead,
     plain,
     positions_below,
 )
@@ -53,7 +54,7 @@ class ChainReader:
         if node is None:
             return
         if not isinstance(node, Section):
-            self._findings.wrong(node, f"expected plugins by name, {described(node)}")
+            self._findings.wrong(node, f"expected plugins by name, {instead(node)}")
             return
         for name, entry in node.entries.items():
             if isinstance(entry.node, Section):
@@ -61,7 +62,7 @@ class ChainReader:
             else:
                 self._unusable.add(name)
                 self._findings.wrong(
-                    entry.node, f"expected `use:` and `options:`, {described(entry.node)}"
+                    entry.node, f"expected `use:` and `options:`, {instead(entry.node)}"
                 )
 
     def _read_named(self, name: str, entry: Entry, node: Section) -> None:
@@ -81,7 +82,7 @@ class ChainReader:
     def read_chain(self, node: Node) -> tuple[ChainEntry, ...]:
         """The steps of a chain; what is wrong is left out and found."""
         if not isinstance(node, Listing):
-            self._findings.wrong(node, f"expected a list of plugins, {described(node)}")
+            self._findings.wrong(node, f"expected a list of plugins, {instead(node)}")
             return ()
         steps = [self._read_step(item) for item in node.items]
         return tuple(step for step in steps if step is not None)
@@ -105,7 +106,7 @@ class ChainReader:
             [key for key in node.entries if key not in _BESIDE] if isinstance(node, Section) else []
         )
         if not isinstance(node, Section) or not names:
-            self._findings.wrong(node, f"{_SHAPE}, {described(node)}")
+            self._findings.wrong(node, f"{_SHAPE}, {instead(node)}")
             return None
         for extra in names[1:]:
             position = node.entries[extra].key_position

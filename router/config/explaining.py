@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from router.config.mistakes import nearest, suggest
 from router.config.schema import keys_at
-from router.config.tree import Entry, Findings, Listing, Node, Scalar, Section, described
+from router.config.tree import Entry, Findings, Listing, Node, Scalar, Section, described, instead
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -65,7 +65,7 @@ def _message(error: Any, node: Node) -> str:  # noqa: ANN401
     match error["type"]:
         case "value_error":
             message = str(error["ctx"]["error"])
-            return f"{message}, {_instead(node)}" if message.startswith("expected") else message
+            return f"{message}, {instead(node)}" if message.startswith("expected") else message
         case "literal_error" if isinstance(node, Scalar) and isinstance(node.value, str):
             choices = re.findall(r"'([^']*)'", error["ctx"]["expected"])
             hint = nearest(node.value, choices)
@@ -73,18 +73,11 @@ def _message(error: Any, node: Node) -> str:  # noqa: ANN401
         case "string_type" | "literal_error":
             return described(node)
         case "bool_type":
-            return f"expected true or false, {_instead(node)}"
+            return f"expected true or false, {instead(node)}"
         case "tuple_type":
-            return f"expected a list, {described(node)}"
+            return f"expected a list, {instead(node)}"
         case _:
-            return f"expected `key: value` lines, {described(node)}"
-
-
-def _instead(node: Node) -> str:
-    """What stands there, where something else is expected."""
-    if not isinstance(node, Scalar) or node.value is None:
-        return described(node)
-    return f"not {node.value if isinstance(node.value, str) else node.raw}"
+            return f"expected `key: value` lines, {instead(node)}"
 
 
 def _one_of(choices: list[str]) -> str:

@@ -10,6 +10,7 @@ from router.config.mistakes import Position
 # (what ruamel.yaml says is the problem, what we say; the place is where the enclosing thing
 # began rather than where reading stopped)
 _EXPLANATIONS: list[tuple[str, str, bool]] = [
+    (r"content, but found '<stream end>'", "the file ends inside a bracket", False),
     (r"found character '\\t'", "a tab; YAML is indented with spaces only", False),
     (r"found character '(.)' that cannot", "text cannot begin with {0}; quote it", False),
     (r"expected alphabetic or numeric character", "'*' or '&' begins a name; quote it", True),

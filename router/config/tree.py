@@ -171,3 +171,15 @@ def described(node: Node) -> str:
             return f'is a number here; quote it: "{node.raw}"'
         case str():
             return "is text here"
+
+
+def instead(node: Node) -> str:
+    """What stands there, after what is expected."""
+    match node:
+        case Listing():
+            return "not a list"
+        case Section():
+            return "not a mapping"
+        case Scalar(value=None):
+            return "but it is empty"
+    return f"not {node.value if isinstance(node.value, str) else node.raw}"

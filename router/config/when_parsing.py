@@ -9,7 +9,7 @@ from pydicom.datadict import dictionary_VR
 
 from router.config import when as w
 from router.config.mistakes import ConfigError, Position, nearest, suggest
-from router.config.tree import Findings, Listing, Node, Scalar, Section, described, from_plain
+from router.config.tree import Findings, Listing, Node, Scalar, Section, from_plain, instead
 from router.config.when_values import association_test, element_test
 from router.dataset import Path, parse_path
 
@@ -62,7 +62,7 @@ class WhenParser:
     def parse(self, node: Node) -> w.When:
         """Conditions that must all apply; what is wrong is left out and found."""
         if not isinstance(node, Section):
-            self._findings.wrong(node, f"expected conditions (`Keyword: value`), {described(node)}")
+            self._findings.wrong(node, f"expected conditions (`Keyword: value`), {instead(node)}")
             return w.All(())
         conditions = [self._condition(node, key) for key in node.entries]
         return w.All(tuple(condition for condition in conditions if condition is not None))
@@ -142,7 +142,7 @@ class WhenParser:
         if not (keys == {"file", "column"} and _is_text(file) and _is_text(column)):
             raise ValueError(
                 "expected a value, {exists: true} or {file: FILE.csv, column: NAME}, "
-                + described(node)
+                + instead(node)
             )
         return self._listed(file.raw, column.raw, exact=exact)
 
