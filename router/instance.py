@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
+import io
+import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
 
+from pydicom.uid import UID
+
 from router import status
+from router.dataset import (
+    BulkValue,
+    FileRange,
+    SegmentReader,
+    encode_file_meta,
+    first,
+    open_dataset,
+    parse_path,
+    replace_value,
+    scan_segments,
+    total_length,
+)
+from router.dataset import segments as splice
+from router.dataset.segments import CHUNK, cut
+from router.dataset.workspace import new_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,7 +35,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from pydicom.dataset import Dataset
-    from pydicom.uid import UID
 
     from router.dataset import Scan, Segment
 
@@ -108,7 +127,7 @@ class Destination:
 
 @dataclass(frozen=True)
 class Delivery:
-    """How one delivery ended: `outcome` in the router's words, `status` the peer's where it gave one."""
+    """How one delivery ended: `outcome` in our words, `status` the peer's where it gave one."""
 
     destination: str
     route: str
@@ -168,4 +187,168 @@ class Instance:
         original: Source | None = None,
         notes: dict[str, Any] | None = None,
     ) -> None:
-        raise NotImplementedError
+        """`source` is where the copy begins, `original` what was received if that is another.
+
+        New bulk values become files in `workspace`; without one pixels and bulk cannot be changed.
+        """
+        self.association = association
+        self.route = route
+        self.received = received
+        self.transfer_syntax = UID(source.scan.transfer_syntax)
+        self.notes: dict[str, Any] = {} if notes is None else notes
+        self._source = source
+        self._original = original or source
+        self._workspace = workspace
+        self._dataset: Dataset | None = None
+        self._sealed: Source | None = None
+
+    @property
+    def dataset(self) -> Dataset:
+        """The elements as pydicom's, with `BulkValue`s for bulk; changes count in rewrite hooks.
+
+        Raises `Hold` for a data set that cannot be walked to its end: it is never rewritten.
+        """
+        if self._dataset is None:
+            self._dataset = _opened(self._sealed or self._source)
+        return self._dataset
+
+    @property
+    def original(self) -> Dataset:
+        """The elements as received: each time a fresh one, so that changes to it go nowhere."""
+        return _opened(self._original)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the data set as it leaves."""
+        return total_length(self.segments)
+
+    def frames(self) -> Iterator[NDArray[Any]]:
+        """Each frame as stored, decoded when its turn comes: rows by columns (by samples)."""
+        from router.dataset import pixels
+
+        with _held(pixels.PixelError):
+            for frame, _ in pixels.read_frames(self.dataset, self.transfer_syntax, self._located):
+                yield frame
+
+    def map_frames(self, change: Callable[[int, NDArray[Any]], NDArray[Any]]) -> None:
+        """Put `change(index, frame)` in the place of each frame; shape and type stay.
+
+        Compressed pixels leave uncompressed, in Explicit VR Little Endian.
+        """
+        from router.dataset import pixels
+
+        with _held(pixels.PixelError):
+            element = pixels.pixel_element(self.dataset)
+            with new_file(self._writable()) as file:
+                native = pixels.map_frames(
+                    self.dataset, self.transfer_syntax, self._located, change, file
+                )
+                made = FileRange(file.name, 0, file.tell())
+        element.value = BulkValue(made)
+        self.transfer_syntax = native
+
+    def blank(self, rectangles: Iterable[tuple[int, int, int, int]]) -> None:
+        """Make every frame black within rectangles of x, y, width, height in pixels."""
+        from router.dataset import pixels
+
+        self.map_frames(pixels.blanking(self.dataset, rectangles))
+
+    def replace_bulk(self, path: str, source: Path | bytes) -> None:
+        """Give the element at `path` the bytes of a file, which is copied, or these bytes.
+
+        `path` is as in rules and leads to one place. Pixels of a compressed transfer syntax are
+        given encapsulated: offset table and fragments (PS3.5 A.4). Raises `Hold` otherwise.
+        """
+        with _held(ValueError), new_file(self._writable()) as file:
+            if isinstance(source, bytes):
+                file.write(source)
+            else:
+                with open(source, "rb") as given:
+                    shutil.copyfileobj(given, file, CHUNK)
+            replace_value(self.dataset, path, file, self.transfer_syntax.is_encapsulated)
+
+    def open(self) -> BinaryIO:
+        """The instance as it leaves, as a DICOM file (PS3.10)."""
+        meta = encode_file_meta(
+            self.sop_class_uid,
+            self.sop_instance_uid,
+            self.transfer_syntax,
+            source_ae=self.association.calling_ae_title,
+        )
+        return io.BufferedReader(SegmentReader([meta, *self.segments]), CHUNK)
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """The data set as it leaves; raises `Hold` where a change cannot be written."""
+        if self._sealed is not None:
+            return self._sealed.segments
+        if self._dataset is None:
+            return self._source.segments
+        with _held(ValueError):
+            return tuple(splice(self._dataset, self._source.scan, self._source.segments))
+
+    @property
+    def changed(self) -> bool:
+        return self.segments != self._source.segments
+
+    def seal(self) -> None:
+        """Fix what leaves: from here on `dataset` is read from that, and changes go nowhere.
+
+        Called again, it gives the next hook a `dataset` the last one has not changed.
+        """
+        if self._sealed is None:
+            leaving, scan = self.segments, self._source.scan
+            if leaving != self._source.segments:
+                scan = scan_segments(leaving, self.transfer_syntax)
+            self._sealed = Source(leaving, scan)
+        self._dataset = None
+
+    @property
+    def sop_class_uid(self) -> str:
+        return self._uid("SOPClassUID")
+
+    @property
+    def sop_instance_uid(self) -> str:
+        return self._uid("SOPInstanceUID")
+
+    @property
+    def study_instance_uid(self) -> str:
+        return self._uid("StudyInstanceUID")
+
+    @property
+    def series_instance_uid(self) -> str:
+        return self._uid("SeriesInstanceUID")
+
+    def _uid(self, keyword: str) -> str:
+        """A UID as it leaves, "" where there is none."""
+        if self._sealed is None and self._dataset is not None:
+            return str(self._dataset.get(keyword) or "")
+        return first((self._sealed or self._source).scan, parse_path(keyword))
+
+    def _located(self, value: bytes) -> list[Segment]:
+        """Where the bytes of a value of `dataset` are."""
+        if not isinstance(value, BulkValue):
+            return [value]
+        if isinstance(value.reference, FileRange):
+            return [value.reference]
+        source = self._sealed or self._source
+        return cut(source.segments, value.reference.offset, value.reference.length)
+
+    def _writable(self) -> Path:
+        if self._sealed is not None or self._workspace is None:
+            raise Hold("pixels and bulk values cannot be changed here: do it in rewrite_instance")
+        return self._workspace
+
+
+def _opened(source: Source) -> Dataset:
+    with _held(ValueError):
+        return open_dataset(source.scan)
+
+
+@contextmanager
+def _held(mistake: type[ValueError]) -> Iterator[None]:
+    """Mistakes of ours, whose text never has patient data, hold the copy."""
+    try:
+        yield
+    except mistake as error:
+        raise Hold(str(error)) from None

@@ -3,6 +3,7 @@
 from router.dataset.opened import BulkValue, open_dataset
 from router.dataset.part10 import Part10, encode_file_meta, open_part10
 from router.dataset.paths import Path, Step, parse_path
+from router.dataset.replace import replace_value
 from router.dataset.scan import Bulk, Limits, Problem, Scan, Span
 from router.dataset.scanner import Scanner, rescan, scan_segments
 from router.dataset.segments import (
@@ -36,6 +37,7 @@ __all__ = [
     "open_part10",
     "parse_path",
     "read_segments",
+    "replace_value",
     "rescan",
     "scan_segments",
     "segments",

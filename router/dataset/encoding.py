@@ -55,8 +55,10 @@ class Encoding:
     def header(self, tag: int, vr: str, length: int) -> bytes:
         """The bytes before a value of `length` bytes (or of `UNDEFINED` length).
 
-        ValueError where the VR has only 16 bits for the length and needs more.
+        ValueError where the length needs more bits than the VR has.
         """
+        if length > UNDEFINED:
+            raise ValueError(f"{tag_text(tag)} has {length} bytes; DICOM allows less than 4 GiB")
         group, element = tag >> 16, tag & 0xFFFF
         if self.implicit or group == 0xFFFE:
             return self.tag_and_length.pack(group, element, length)

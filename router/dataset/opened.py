@@ -166,9 +166,9 @@ def _element(origin: Origin, span: Span) -> DataElement | RawDataElement:
     undefined = scan.has_undefined_length(span)
     if not span.length and (bulk := scan.bulk_at(span.value)):
         value = BulkValue(bulk, undefined, scan, origin.codecs)
-        return _converted(tag, span.vr, value, undefined)
+        return converted(tag, span.vr, value, undefined)
     if scan.is_sequence(span):
-        return _converted(tag, "SQ", ReceivedSequence(origin, span), undefined)
+        return converted(tag, "SQ", ReceivedSequence(origin, span), undefined)
     # Without a VR pydicom looks it up itself, and asks the private dictionary; of a public tag it
     # does not know it would warn.
     unknown = span.vr == "UN" and not tag.is_private
@@ -178,7 +178,8 @@ def _element(origin: Origin, span: Span) -> DataElement | RawDataElement:
     )
 
 
-def _converted(tag: BaseTag, vr: str, value: object, undefined: bool) -> DataElement:
+def converted(tag: BaseTag, vr: str, value: object, undefined: bool) -> DataElement:
+    """A pydicom element with `value` as it is."""
     element = DataElement(tag, vr, value, None, undefined, already_converted=True)
     element.VR = vr  # which the constructor takes from the dictionary for UN
     return element

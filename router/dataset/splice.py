@@ -90,29 +90,40 @@ class _Splicer:
         """The elements of a data set or item, in an `encoding`, below a character set."""
         codecs = _codecs(dataset, outside)
         origin = _origin(dataset, self.scan, encoding)
-        elements = dict(dataset.items())
-        written: list[tuple[int, list[Part]]] = []
-        changed: set[int] = set()
-        for span in origin.spans if origin else ():
-            parts: list[Part] = []
-            if origin and span.tag in elements and span.tag not in changed:
-                parts = self.received(dataset, elements[BaseTag(span.tag)], span, origin, codecs)
-            if parts != [Kept(span.start, span.end)]:
-                changed.add(span.tag)  # and of duplicates this was the one to be seen
-            written.append((span.tag, parts))
-        for tag in sorted(elements.keys() - {tag for tag, _ in written}):
+        written = list(self.all_received(dataset, origin, codecs)) if origin else []
+        groups = {tag >> 16 for tag, _, same in written if not same}
+        for tag in sorted(dataset.keys() - {tag for tag, _, _ in written}):
             if tag.element:
-                changed.add(tag)
-                place = (at for at, (other, _) in enumerate(written) if other > tag)
+                groups.add(tag.group)
                 new = self.encoded(dataset, tag, encoding, codecs)
-                written.insert(next(place, len(written)), (tag, new))
-        groups = {tag >> 16 for tag in changed}  # whose group length is no longer true
+                place = (at for at, (other, _, _) in enumerate(written) if other > tag)
+                written.insert(next(place, len(written)), (tag, new, False))
         return _joined(
             part
-            for tag, parts in written
+            for tag, parts, _ in written
             for part in parts
-            if tag & 0xFFFF or tag >> 16 not in groups
+            if tag & 0xFFFF or tag >> 16 not in groups  # else a group length no longer true
         )
+
+    def all_received(
+        self, dataset: Dataset, origin: Origin, codecs: Codecs
+    ) -> Iterator[tuple[int, list[Part], bool]]:
+        """Of each element that came the tag, what leaves, and whether that is the same.
+
+        A duplicate, which pydicom cannot show, goes the way of the first.
+        """
+        elements = dict(dataset.items())
+        kept: dict[int, bool] = {}
+        for span in origin.spans:
+            parts: list[Part] = [Kept(span.start, span.end)]
+            if span.tag not in kept:
+                element = elements.get(BaseTag(span.tag))
+                leaves = self.received(dataset, element, span, origin, codecs) if element else []
+                kept[span.tag] = leaves == parts
+                parts = leaves
+            elif not kept[span.tag]:
+                parts = []
+            yield span.tag, parts, kept[span.tag]
 
     def received(
         self,

@@ -1,0 +1,167 @@
+"""Pixels of a data set frame by frame, from its file and to a new one; never all at once."""
+
+from __future__ import annotations
+
+import io
+from typing import IO, TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.uid import UID, ExplicitVRLittleEndian
+
+from router.dataset.encoding import PIXEL_DATA
+from router.dataset.opened import BulkValue
+from router.dataset.segments import SegmentReader, read_segments
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+    from pydicom.dataelem import DataElement
+
+    from router.dataset.segments import Segment
+
+    Frames = Iterator[tuple[NDArray[Any], dict[str, Any]]]
+    Change = Callable[[int, NDArray[Any]], NDArray[Any]]
+    Located = Callable[[bytes], Sequence[Segment]]  # where the bytes of a value are
+
+_FLOAT, _DOUBLE = 0x7FE00008, 0x7FE00009
+_EXTENDED_OFFSETS = (0x7FE00001, 0x7FE00002)
+_DESCRIBED_BY = (
+    "Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration",
+    "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "NumberOfFrames",
+)  # fmt: skip
+
+
+class PixelError(ValueError):
+    """The pixels cannot be read or written as asked; the text never has patient data."""
+
+
+def pixel_element(dataset: Dataset) -> DataElement:
+    """The element with the pixels; PixelError where there is none, or it is empty."""
+    for tag in (PIXEL_DATA, _FLOAT, _DOUBLE):
+        element = dataset.get(tag)
+        if element is not None and (element.value or isinstance(element.value, BulkValue)):
+            return element
+    raise PixelError("the instance has no pixel data")
+
+
+def read_frames(dataset: Dataset, transfer_syntax: UID, located: Located) -> Frames:
+    """Each frame as stored, rows by columns (by samples), and pydicom's description of it.
+
+    PixelError where the pixels do not fit their description, or nothing can decode them.
+    """
+    described = _described(dataset, transfer_syntax, located)
+    try:
+        decoder = get_decoder(transfer_syntax)
+    except NotImplementedError:
+        raise PixelError(f"pixels in {transfer_syntax.name} cannot be decoded") from None
+    if not decoder.is_available:
+        raise PixelError(f"no decoder for {transfer_syntax.name} is installed")
+    try:
+        yield from decoder.iter_array(described, raw=True, validate=False)
+    except OSError:
+        raise
+    except Exception as error:
+        raise PixelError(
+            f"the pixels do not decode as {transfer_syntax.name} ({type(error).__name__})"
+        ) from None
+
+
+def map_frames(
+    dataset: Dataset, transfer_syntax: UID, located: Located, change: Change, file: IO[bytes]
+) -> UID:
+    """Write each frame as `change(index, frame)` gives it, natively; the transfer syntax it is in.
+
+    The data set is made to describe what was written, but for the pixel element's value: the
+    caller knows where the file's bytes will be. PixelError as for `read_frames`, and where a
+    frame comes back in another shape or type.
+    """
+    element = pixel_element(dataset)
+    encapsulated = transfer_syntax.is_encapsulated
+    native = ExplicitVRLittleEndian if encapsulated else transfer_syntax
+    packed = dataset.get("BitsAllocated") == 1
+    order: Literal["<", ">"] = "<" if native.is_little_endian else ">"
+    bits = np.empty(0, np.uint8)  # of a last byte that is not full yet
+    meta: dict[str, Any] = {}
+    for index, (frame, meta) in enumerate(read_frames(dataset, transfer_syntax, located)):  # noqa: B007
+        changed = change(index, frame if frame.flags.writeable else frame.copy())
+        if changed.shape != frame.shape or changed.dtype != frame.dtype:
+            raise PixelError("a changed frame must have the shape and type of the one it replaces")
+        if packed:
+            bits = np.concatenate([bits, changed.ravel().astype(np.uint8)])
+            whole = len(bits) // 8 * 8
+            file.write(np.packbits(bits[:whole], bitorder="little").tobytes())
+            bits = bits[whole:]
+        else:
+            file.write(changed.astype(changed.dtype.newbyteorder(order), copy=False).tobytes())
+    file.write(np.packbits(bits, bitorder="little").tobytes())
+    if file.tell() % 2:
+        file.write(b"\0")
+    _describe(dataset, element, meta, native)
+    return native
+
+
+def _describe(dataset: Dataset, element: DataElement, meta: dict[str, Any], native: UID) -> None:
+    dataset.PhotometricInterpretation = str(meta["photometric_interpretation"])
+    if meta["samples_per_pixel"] > 1:
+        dataset.PlanarConfiguration = 0
+    for tag in _EXTENDED_OFFSETS:
+        if tag in dataset:
+            del dataset[tag]
+    if element.tag == PIXEL_DATA:
+        if dataset.BitsAllocated != 1:
+            dataset.BitsAllocated = meta["bits_allocated"]
+        wide = native.is_implicit_VR or meta["bits_allocated"] > 8
+        element.VR = "OW" if wide else "OB"
+    element.is_undefined_length = False
+
+
+def blanking(dataset: Dataset, rectangles: Iterable[tuple[int, int, int, int]]) -> Change:
+    """What makes each frame black within rectangles of (x, y, width, height) pixels."""
+    areas = [
+        (slice(max(0, y), max(0, y + height)), slice(max(0, x), max(0, x + width)))
+        for x, y, width, height in rectangles
+    ]
+    photometric = str(dataset.get("PhotometricInterpretation", ""))
+    stored = int(dataset.get("BitsStored", 8))
+    signed = dataset.get("PixelRepresentation") == 1
+
+    def blank(_: int, frame: NDArray[Any]) -> NDArray[Any]:
+        black: Any = 0
+        if frame.ndim == 2 and frame.dtype.kind in "iu" and photometric.startswith("MONOCHROME"):
+            lowest, highest = (
+                (-(1 << stored - 1), (1 << stored - 1) - 1) if signed else (0, (1 << stored) - 1)
+            )
+            black = highest if photometric == "MONOCHROME1" else lowest
+        elif photometric.startswith("YBR"):
+            middle = 1 << stored - 1
+            black = (0, middle, middle)
+        for area in areas:
+            frame[area] = black
+        return frame
+
+    return blank
+
+
+def _described(dataset: Dataset, transfer_syntax: UID, located: Located) -> Dataset:
+    """The pixel element and what describes it, with the bytes behind it read as asked for."""
+    described = Dataset()
+    described.file_meta = FileMetaDataset()
+    described.file_meta.TransferSyntaxUID = transfer_syntax
+    for keyword in _DESCRIBED_BY:
+        value = dataset.get(keyword)
+        if value is not None and value != "":
+            setattr(described, keyword, value)
+    element = pixel_element(dataset)
+    for tag in _EXTENDED_OFFSETS:
+        if offsets := dataset.get(tag):
+            described.add_new(tag, "OV", b"".join(read_segments(located(offsets.value))))
+    reader = io.BufferedReader(SegmentReader(located(element.value)))
+    described.add_new(element.tag, element.VR, reader)
+    described[element.tag].is_undefined_length = transfer_syntax.is_encapsulated
+    described.set_original_encoding(
+        transfer_syntax.is_implicit_VR, transfer_syntax.is_little_endian
+    )
+    return described
