@@ -20,7 +20,7 @@ import uuid
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from router.spool.errors import SpoolFailed, SpoolFull, SyncFailed
+from router.spool.errors import SpoolError, SpoolFailed, SpoolFull, SyncFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 FILES_PER_DIRECTORY = 16384
 IOV_MAX = 1024  # Linux: more buffers are EINVAL
+NO_SPACE = "no space left in the spool: free some on its filesystem"
 OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -45,9 +46,9 @@ def sync_directory(path: str) -> None:
 def storage_error(
     health: Health, action: str, error: OSError, failed: type[SpoolFailed]
 ) -> SpoolFull | SpoolFailed:
-    """What a failed operation on a file means: no space, or nothing can be trusted any more."""
+    """What a failed write or sync means: no space, or nothing can be trusted any more."""
     if error.errno in OUT_OF_SPACE:
-        return SpoolFull("no space left in the spool: free some on its filesystem")
+        return SpoolFull(NO_SPACE)
     reason = f"cannot {action} a file of the spool: {error.strerror}"
     health.fail(reason)
     return failed(reason)
@@ -142,7 +143,9 @@ class FileTree:
                 self._open[number] += 1
                 return file
         except OSError as error:
-            raise storage_error(self._health, "create", error, SpoolFailed) from error
+            if error.errno in OUT_OF_SPACE:
+                raise SpoolFull(NO_SPACE) from error
+            raise SpoolError(f"cannot create a file of the spool: {error.strerror}") from error
 
     def unsettled(self) -> Iterator[list[str]]:
         """The files, per directory, of which some may never have been accepted.
@@ -182,12 +185,16 @@ class FileTree:
     def _next_directory(self) -> None:
         directory = self._directory(self._current + 1)
         os.mkdir(directory, mode=0o700)
-        sync_directory(str(self._root))
+        try:
+            sync_directory(str(self._root))
+        except OSError as error:
+            raise storage_error(self._health, "sync", error, SyncFailed) from error
         self._current += 1
         self._files = 0
 
     def _note_settled(self, number: int) -> None:
         temporary = self._root / "settled.new"
+        temporary.touch(mode=0o600)
         temporary.write_text(str(number))
         temporary.replace(self._root / "settled")
 

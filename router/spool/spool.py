@@ -78,15 +78,21 @@ class Spool:
             self._remove_unreferenced()
         except BaseException:
             os.close(self._lock)
+            self._lock = -1
             raise
 
     def close(self) -> None:
         """Finish what was submitted to the ledger and give the lock back."""
+        if self._lock < 0:
+            return
         self.ledger.close()
         os.close(self._lock)
+        self._lock = -1
 
     def incoming(self) -> IncomingFile:
-        """A new file. Raises `SpoolFull`, or `SpoolFailed` since an earlier one failed."""
+        """A new file. Raises `SpoolFull`, `SpoolFailed` since an earlier one failed, or
+        `SpoolError` when this one cannot be made, for example for want of file descriptors.
+        """
         if self._health.failed is not None:
             raise SpoolFailed(self._health.failed)
         return self._files.create()

@@ -1,0 +1,118 @@
+"""Files of the spool: whole, private, in bounded directories, and gone when not accepted."""
+
+import os
+import resource
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from router.spool import Spool, SpoolError, files
+from tests.spool.making import accept, planned
+
+FILE_SIZE_LIMIT = 100_000
+
+
+def test_what_is_written_is_there_once_synced(spool: Spool) -> None:
+    file = spool.incoming()
+    file.write([memoryview(b"ab"), memoryview(b""), memoryview(bytearray(b"cd"))])
+    file.write([b"ef"])
+    file.sync()
+    assert Path(file.path).read_bytes() == b"abcdef"
+    assert file.size == 6
+
+
+def test_more_buffers_than_the_system_takes_at_once_are_written(spool: Spool) -> None:
+    content = os.urandom(5000)
+    file = spool.incoming()
+    file.write([memoryview(content)[at : at + 1] for at in range(len(content))])
+    file.sync()
+    assert Path(file.path).read_bytes() == content
+
+
+def test_a_short_write_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    """A file size limit makes the first writev short and the next write fail."""
+    limited = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(tmp_path / "spool")],
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(
+            resource.RLIMIT_FSIZE, (FILE_SIZE_LIMIT, FILE_SIZE_LIMIT)
+        ),
+        timeout=30,
+    )
+    assert limited.stdout.splitlines() == [
+        f"written {FILE_SIZE_LIMIT}",
+        "cannot write a file of the spool: File too large",
+        "True",
+    ], limited.stderr
+
+
+LIMITED = f"""
+import sys
+from pathlib import Path
+from router.spool.files import FileTree
+from router.spool.health import Health
+root = Path(sys.argv[1]); root.mkdir()
+health = Health()
+file = FileTree(root / "files", health).create()
+blocks = [bytes([n]) * 30_000 for n in range(4)]
+try:
+    file.write(blocks)
+except Exception as error:
+    expected = b"".join(blocks)[:{FILE_SIZE_LIMIT}]
+    assert Path(file.path).read_bytes() == expected
+    print("written", file.size)
+    print(error)
+    print(health.failed == str(error))
+"""
+
+
+def test_a_discarded_file_is_gone(spool: Spool) -> None:
+    open_file, synced = spool.incoming(), spool.incoming()
+    synced.sync()
+    open_file.discard()
+    synced.discard()
+    assert not Path(open_file.path).exists()
+    assert not Path(synced.path).exists()
+
+
+def test_nobody_else_may_read_the_spool(spool: Spool) -> None:
+    accept(spool, planned("pacs"))
+    for path in [spool.directory, *spool.directory.rglob("*")]:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        assert mode == (0o700 if path.is_dir() else 0o600), path
+
+
+def test_a_full_directory_is_followed_by_the_next(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "FILES_PER_DIRECTORY", 3)
+    paths = [Path(accepted_path(spool, number)) for number in range(7)]
+    assert [len(list(folder.iterdir())) for folder in sorted({p.parent for p in paths})] == [
+        3,
+        3,
+        1,
+    ]
+
+
+def accepted_path(spool: Spool, number: int) -> str:
+    accept(spool, planned("pacs"), uid=f"1.{number}")
+    (task,) = spool.ledger.claim("pacs", 1)
+    return task.segments[0].path  # type: ignore[union-attr]
+
+
+def test_a_file_that_cannot_be_made_does_not_end_accepting(spool: Spool) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with open(os.devnull) as highest:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (highest.fileno(), hard))
+        try:
+            with pytest.raises(SpoolError, match="cannot create a file"):
+                for _ in range(100):
+                    spool.incoming()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert spool.failed is None
+    accept(spool, planned("pacs"))
