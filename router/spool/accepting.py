@@ -11,7 +11,7 @@ from router.spool.settling import Candidate, Decision, settle
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from router.spool.records import Arrival, CopyState, IntakeRefusal, PlannedCopy
+    from router.spool.records import Arrival, IntakeRefusal, PlannedCopy
     from router.spool.transaction import Transaction
 
 INSERT_INSTANCE = "INSERT INTO instances VALUES(NULL" + ", ?" * 18 + ")"
@@ -36,7 +36,6 @@ SELECT_DECIDED = "SELECT copy, destination, state FROM deliveries WHERE instance
 def accept(transaction: Transaction, arrival: Arrival, paths: Paths) -> int:
     """The id of the new instance."""
     stored = arrival.stored
-    series = transaction.series(arrival)
     originator, message = arrival.move_originator or (None, None)
     instance = transaction.insert(
         INSERT_INSTANCE,
@@ -44,7 +43,7 @@ def accept(transaction: Transaction, arrival: Arrival, paths: Paths) -> int:
             "planned" if arrival.held_reason is None else "held",
             to_microseconds(arrival.received),
             transaction.association(arrival.association),
-            series,
+            transaction.series(arrival),
             arrival.generation,
             arrival.sop_class_uid,
             arrival.sop_instance_uid,
@@ -64,77 +63,52 @@ def accept(transaction: Transaction, arrival: Arrival, paths: Paths) -> int:
     transaction.directories.add(os.path.dirname(stored.path))
     transaction.added_instances += 1
     transaction.added_bytes += stored.length
-    candidates = add_copies(transaction, instance, arrival.copies, arrival.sop_instance_uid)
-    sizes = dict.fromkeys((candidate.copy_id for candidate in candidates), stored.length)
-    add_deliveries(transaction, instance, series, settle(candidates), sizes)
-    if not any(copy.has_chain or copy.destinations for copy in arrival.copies):
-        transaction.touched.add(instance)
+    add_copies(transaction, instance, arrival.copies)
     return instance
 
 
-def add_copies(
-    transaction: Transaction, instance: int, planned: Iterable[PlannedCopy], sop_instance_uid: str
-) -> list[Candidate]:
+def add_copies(transaction: Transaction, instance: int, copies: Iterable[PlannedCopy]) -> None:
     """Copies without a chain are born processed: nothing is left to be done to them."""
-    candidates: list[Candidate] = []
-    for copy in planned:
-        state: CopyState = "received" if copy.has_chain else "processed"
+    for copy in copies:
+        state = "received" if copy.has_chain else "processed"
         names = encode_names(copy.destinations)
-        row = transaction.insert(INSERT_COPY, (instance, copy.route, state, names, transaction.now))
-        candidates.append(Candidate(row, copy.route, state, copy.destinations, sop_instance_uid))
+        transaction.execute(INSERT_COPY, (instance, copy.route, state, names, transaction.now))
         if copy.has_chain:
             transaction.topics.add("copies")
-    return candidates
-
-
-def add_deliveries(
-    transaction: Transaction,
-    instance: int,
-    series: int,
-    decisions: Iterable[Decision],
-    sizes: dict[int, int],
-) -> None:
-    for decision in decisions:
-        made = decision.taken_by is None
-        reason = None if made else f"route {decision.taken_by} sends this SOP Instance UID there"
-        copy = decision.copy.copy_id
-        transaction.execute(
-            INSERT_DELIVERY,
-            (
-                instance,
-                copy,
-                series,
-                decision.destination,
-                "queued" if made else "suppressed",
-                transaction.now,
-                transaction.now,
-                sizes[copy],
-                reason,
-            ),
-        )
-        if made:
-            transaction.topics.add(f"destination:{decision.destination}")
+    settle_instance(transaction, instance)
 
 
 def settle_instance(transaction: Transaction, instance: int) -> None:
-    """Apply the settling rule after one of the instance's copies has changed."""
-    candidates: dict[int, Candidate] = {}
+    """Apply the settling rule, after anything about the instance's copies has changed."""
+    copies: dict[int, Candidate] = {}
     sizes: dict[int, int] = {}
     series = 0
     for columns in transaction.execute(SELECT_CANDIDATES, (instance,)):
-        row, route, state, names, uid, size, series = columns
-        candidates[row] = Candidate(row, route, state, decode_names(names), uid)
-        sizes[row] = size
+        row, route, state, names, uid, sizes[columns[0]], series = columns
+        copies[row] = Candidate(row, route, state, decode_names(names), uid)
     decided: set[tuple[int, str]] = set()
     taken: dict[tuple[str, str], str] = {}
     for row, destination, state in transaction.execute(SELECT_DECIDED, (instance,)):
         decided.add((row, destination))
         if state != "suppressed":
-            copy = candidates[row]
-            taken[destination, copy.sop_instance_uid] = copy.route
-    decisions = settle(list(candidates.values()), decided, taken)
-    add_deliveries(transaction, instance, series, decisions, sizes)
+            taken[destination, copies[row].sop_instance_uid] = copies[row].route
     transaction.touched.add(instance)
+    for decision in settle(list(copies.values()), decided, taken):
+        row = decision.copy.copy_id
+        _add_delivery(transaction, (instance, row, series), decision, sizes[row])
+
+
+def _add_delivery(
+    transaction: Transaction, ids: tuple[int, int, int], decision: Decision, size: int
+) -> None:
+    """`ids` are the instance's, the copy's and the series'."""
+    destination, state, reason = decision.destination, "queued", None
+    if decision.taken_by is not None:
+        state, reason = "suppressed", f"route {decision.taken_by} sends this SOP Instance UID there"
+    else:
+        transaction.topics.add(f"destination:{destination}")
+    now = transaction.now
+    transaction.execute(INSERT_DELIVERY, (*ids, destination, state, now, now, size, reason))
 
 
 def plan(
@@ -152,8 +126,7 @@ def plan(
         (state, generation, held_reason, transaction.now, instance),
     )
     if transaction.changed():
-        add_copies(transaction, instance, copies, "")
-        settle_instance(transaction, instance)
+        add_copies(transaction, instance, copies)
 
 
 def refused(transaction: Transaction, refusal: IntakeRefusal) -> None:

@@ -43,10 +43,13 @@ RELEASED = """
 SELECT id FROM instances INDEXED BY instances_released WHERE state = 'released'
 ORDER BY received LIMIT ?
 """
-NEXT_COPY = "SELECT min(retry_at) FROM copies INDEXED BY copies_held WHERE state = 'held'"
-NEXT_DELIVERY = """
-SELECT min(due) FROM deliveries INDEXED BY deliveries_waiting
-WHERE state = 'waiting' AND destination = ?
+NEXT_COPIES = """
+SELECT id, retry_at FROM copies INDEXED BY copies_held
+WHERE state = 'held' AND retry_at IS NOT NULL ORDER BY retry_at LIMIT ?
+"""
+NEXT_DELIVERIES = """
+SELECT id, due FROM deliveries INDEXED BY deliveries_waiting
+WHERE destination = ? AND state = 'waiting' ORDER BY due LIMIT ?
 """
 
 
@@ -98,12 +101,16 @@ class Claims:
         return found
 
     def next_due(self, topic: str) -> datetime | None:
+        destination = topic.removeprefix("destination:")
         with self._lock:
+            self._drop_ended()
             if topic == "copies":
-                ((due,),) = self._rows(NEXT_COPY, ())
+                claimed = self._copies
+                rows = self._rows(NEXT_COPIES, (len(claimed) + 1,))
             else:
-                ((due,),) = self._rows(NEXT_DELIVERY, (topic.removeprefix("destination:"),))
-        return optional_time(due)
+                claimed = self._deliveries[destination]
+                rows = self._rows(NEXT_DELIVERIES, (destination, len(claimed) + 1))
+            return optional_time(next((due for row, due in rows if row not in claimed), None))
 
     def end_copies(self, ids: Iterable[int]) -> None:
         """Finished and committed, or given back. Never blocks."""

@@ -74,7 +74,7 @@ class Ledger(Protocol):
         """Give claimed deliveries back unsent: no attempt is recorded."""
 
     def next_due(self, topic: str) -> datetime | None:
-        """When the next waiting try of "copies" or "destination:NAME" is due, if any waits."""
+        """When the next unclaimed try of "copies" or "destination:NAME" is due, if any waits."""
 
     def subscribe(self, callback: Callable[[set[str]], None]) -> None:
         """Call back after commits, on the ledger's own thread, with where there is something

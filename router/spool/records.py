@@ -212,10 +212,11 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Expirable:
-    """A done instance whose files may go: its spool file and its copies' workspaces."""
+    """A done instance whose files may go: its copies' workspaces, and its spool file
+    unless that is `shared` with an instance that still needs it.
+    """
 
     instance_id: int
     path: str
     shared: bool
-    length: int
     copy_ids: tuple[int, ...]

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from router.spool.schema import Row
     from router.spool.transaction import Transaction
 
-MOST_FORGOTTEN = 500
+MOST_FORGOTTEN = 200
 
 EXPIRABLE = """
-SELECT instances.id, path, length FROM done JOIN instances ON instances.id = done.instance
+SELECT instances.id, path FROM done JOIN instances ON instances.id = done.instance
 WHERE done.time <= ? ORDER BY done.time LIMIT ?
 """
 SHARED = "SELECT id FROM instances WHERE path = ?"
@@ -34,16 +34,15 @@ def expirable(
     connection: apsw.Connection, before: int, limit: int, paths: Paths
 ) -> list[Expirable]:
     rows = fetch(connection, EXPIRABLE, (before, limit))
-    going = {row for row, _, _ in rows}
+    going = {row for row, _ in rows}
     return [
         Expirable(
             row,
             paths.absolute(path),
             any(other not in going for (other,) in fetch(connection, SHARED, (path,))),
-            length,
             tuple(copy for (copy,) in fetch(connection, COPIES, (row,))),
         )
-        for row, path, length in rows
+        for row, path in rows
     ]
 
 
@@ -59,7 +58,10 @@ def forget_files(transaction: Transaction, instances: Collection[int]) -> None:
         transaction.execute(
             "UPDATE instances SET path = NULL, bulk = x'' WHERE id = ?", (instance,)
         )
-        transaction.execute("UPDATE copies SET segments = NULL WHERE instance = ?", (instance,))
+        transaction.execute(
+            "UPDATE copies SET segments = NULL WHERE instance = ? AND segments IS NOT NULL",
+            (instance,),
+        )
 
 
 def forget(transaction: Transaction, before: int) -> int:

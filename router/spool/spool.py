@@ -14,12 +14,13 @@ import os
 import shutil
 import threading
 import time
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
 from router.spool.codec import WORKSPACES
 from router.spool.errors import SpoolFailed, SpoolLocked
-from router.spool.files import FileTree, IncomingFile
+from router.spool.files import FileTree, IncomingFile, sync_directory
 from router.spool.health import Health
 from router.spool.sqlite import SqliteLedger
 
@@ -45,7 +46,7 @@ class Spool:
     def __init__(self, directory: Path) -> None:
         self.directory = directory.absolute()
         self._health = Health()
-        self._lock = -1
+        self._held = ExitStack()
         self._space_lock = threading.Lock()
         self._space: tuple[float, int] | None = None
 
@@ -60,6 +61,14 @@ class Spool:
         self.close()
 
     @property
+    def workspaces(self) -> Path:
+        """Where a chain makes files: in a directory named by the copy's id, empty when it begins.
+
+        The files must be synced; their directory is when the copy is finished.
+        """
+        return self.directory / WORKSPACES
+
+    @property
     def failed(self) -> str | None:
         """Why nothing is accepted any more; only a restart helps."""
         return self._health.failed
@@ -70,24 +79,22 @@ class Spool:
         Raises `SpoolLocked` when another process has it, `SpoolError` when another version's.
         """
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock = _take_lock(self.directory / "lock")
-        try:
-            (self.directory / WORKSPACES).mkdir(mode=0o700, exist_ok=True)
+        sync_directory(str(self.directory.parent))
+        with ExitStack() as undo:
+            undo.callback(os.close, _take_lock(self.directory / "lock"))
+            self.workspaces.mkdir(mode=0o700, exist_ok=True)
             self._files = FileTree(self.directory / "files", self._health)
-            self.ledger = SqliteLedger(self.directory / "ledger.db", self.directory, self._health)
+            ledger = SqliteLedger(self.directory / "ledger.db", self.directory, self._health)
+            undo.callback(ledger.close)
+            self.ledger = ledger
             self._remove_unreferenced()
-        except BaseException:
-            os.close(self._lock)
-            self._lock = -1
-            raise
+            self._held = undo.pop_all()
+        log.info("spool.opened directory=%s", self.directory)
 
     def close(self) -> None:
         """Finish what was submitted to the ledger and give the lock back."""
-        if self._lock < 0:
-            return
-        self.ledger.close()
-        os.close(self._lock)
-        self._lock = -1
+        self._held.close()
+        log.info("spool.closed directory=%s", self.directory)
 
     def incoming(self) -> IncomingFile:
         """A new file. Raises `SpoolFull`, `SpoolFailed` since an earlier one failed, or
@@ -96,14 +103,6 @@ class Spool:
         if self._health.failed is not None:
             raise SpoolFailed(self._health.failed)
         return self._files.create()
-
-    def workspace(self, copy_id: int) -> Path:
-        """Where the chain of this copy may make files: empty, and not there until somebody makes
-        it. The files must be synced; their directory is when the copy is finished.
-        """
-        path = self._workspace(copy_id)
-        shutil.rmtree(path, ignore_errors=True)  # an earlier run's, which did not finish
-        return path
 
     def free_bytes(self) -> int:
         """What may still be written here, at most half a second old; 0 when out of inodes."""
@@ -144,7 +143,7 @@ class Spool:
         directories: set[str] = set()
         for instance in instances:
             for copy_id in instance.copy_ids:
-                shutil.rmtree(self._workspace(copy_id), ignore_errors=True)
+                shutil.rmtree(self.workspaces / str(copy_id), ignore_errors=True)
             if not instance.shared:
                 _unlink(instance.path)
                 directories.add(os.path.dirname(instance.path))
@@ -166,9 +165,6 @@ class Spool:
         self._files.all_settled()
         if removed:
             log.info("spool.unfinished.removed files=%d: they were never acknowledged", removed)
-
-    def _workspace(self, copy_id: int) -> Path:
-        return self.directory / WORKSPACES / str(copy_id)
 
 
 def _take_lock(path: Path) -> int:

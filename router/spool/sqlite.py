@@ -93,7 +93,6 @@ class SqliteLedger:
 
     def release_copy_claims(self, copy_ids: Collection[int]) -> None:
         self._claims.end_copies(copy_ids)
-        self._tell({"copies"})
 
     def claim(
         self, destination: str, limit: int, now: datetime | None = None

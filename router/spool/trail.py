@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 BY_UID = """
 SELECT id FROM instances WHERE sop_instance_uid = :value
 UNION SELECT instances.id FROM series JOIN instances ON series = series.id
-    WHERE :value IN (study_instance_uid, series_instance_uid)
+    WHERE study_instance_uid = :value
+UNION SELECT instances.id FROM series JOIN instances ON series = series.id
+    WHERE series_instance_uid = :value
 UNION SELECT instance FROM copies WHERE sop_instance_uid = :value
 UNION SELECT instance FROM copies WHERE study_instance_uid = :value
 ORDER BY 1 LIMIT :limit

@@ -54,6 +54,7 @@ class Writer:
         self._closing = False
         self._broken: str | None = None
         self._wal_pages = 0
+        self._checkpointed = 0  # of these, so many were already tried to be saved
         self._transaction = Transaction(connection)
         connection.set_wal_hook(self._note_wal)
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
@@ -84,21 +85,24 @@ class Writer:
         self._thread.join()
 
     def _run(self) -> None:
-        while batch := self._next_batch():
+        while True:
+            batch = self._take()
             running = [one for one in batch if one[1].set_running_or_notify_cancel()]
-            self._carry_out(running)
-            if self._wal_pages > WAL_WHEN_BUSY:
+            if running:
+                self._carry_out(running)
+            elif self._closing and not self._operations:
+                break
+            if self._wal_pages - self._checkpointed > (WAL_WHEN_BUSY if running else WAL_WHEN_IDLE):
                 self._checkpoint()
         self._checkpoint()
         self._connection.close()
 
-    def _next_batch(self) -> list[Operation]:
-        """What is to be committed together; nothing when the ledger closes."""
+    def _take(self) -> list[Operation]:
+        """What is to be committed together; nothing when it is time for a checkpoint or the end."""
         with self._wake:
-            while not self._operations and not self._closing:
-                due = self._wal_pages > WAL_WHEN_IDLE
-                if not self._wake.wait(IDLE if due else None):
-                    self._checkpoint()
+            if not self._operations and not self._closing:
+                unsaved = self._wal_pages - self._checkpointed
+                self._wake.wait(IDLE if unsaved > WAL_WHEN_IDLE else None)
             size = min(len(self._operations), MOST_PER_COMMIT)
             return [self._operations.popleft() for _ in range(size)]
 
@@ -160,6 +164,8 @@ class Writer:
         return SpoolFailed(self._broken)
 
     def _note_wal(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
+        if pages < self._wal_pages:
+            self._checkpointed = 0
         self._wal_pages = pages
         return apsw.SQLITE_OK
 
@@ -174,4 +180,4 @@ class Writer:
             log.warning("ledger.checkpoint.waits pages=%d: a reader takes long", self._wal_pages)
         except STORAGE_ERRORS as error:
             log.error("ledger.checkpoint.failed error=%r", self._storage_error(error))
-        self._wal_pages = 0
+        self._checkpointed = self._wal_pages

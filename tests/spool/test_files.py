@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from router.spool import Spool, SpoolError, files
+from router.spool import IncomingFile, Spool, SpoolError, files
 from tests.spool.making import accept, planned
 
 FILE_SIZE_LIMIT = 100_000
@@ -105,14 +105,17 @@ def accepted_path(spool: Spool, number: int) -> str:
 
 
 def test_a_file_that_cannot_be_made_does_not_end_accepting(spool: Spool) -> None:
+    made: list[IncomingFile] = []
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with open(os.devnull) as highest:
         resource.setrlimit(resource.RLIMIT_NOFILE, (highest.fileno(), hard))
         try:
             with pytest.raises(SpoolError, match="cannot create a file"):
                 for _ in range(100):
-                    spool.incoming()
+                    made.append(spool.incoming())
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    for file in made:
+        file.discard()
     assert spool.failed is None
     accept(spool, planned("pacs"))

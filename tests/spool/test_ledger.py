@@ -176,6 +176,7 @@ def test_a_copy_held_for_a_while_is_claimed_again(spool: Spool) -> None:
     due = spool.ledger.next_due("copies")
     assert due is not None
     (task,) = spool.ledger.claim_copies(9, due)
+    assert spool.ledger.next_due("copies") is None
     assert task.attempts == 1
     assert spool.ledger.claim_copies(9, due + timedelta(days=1)) == []
     spool.ledger.finish_copy(task.copy_id, processed("pacs")).result(20)

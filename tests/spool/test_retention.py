@@ -143,7 +143,7 @@ def test_a_shared_file_goes_with_its_last_instance(spool: Spool) -> None:
 def test_the_files_a_chain_made_go_with_the_instance(spool: Spool) -> None:
     accept(spool, planned("vna", chain=True))
     (task,) = spool.ledger.claim_copies(1)
-    workspace = spool.workspace(task.copy_id)
+    workspace = spool.workspaces / str(task.copy_id)
     workspace.mkdir()
     (workspace / "pixels").write_bytes(b"blanked")
     outcome = processed("vna", uid="2.1", segments=(FileRange(str(workspace / "pixels"), 0, 7),))

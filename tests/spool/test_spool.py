@@ -137,17 +137,11 @@ def test_after_a_failed_sync_nothing_is_accepted(spool: Spool) -> None:
     unsynced.discard()
 
 
-def test_a_workspace_is_empty_and_outlives_the_restart_once_the_copy_is_processed(
-    spool: Spool,
-) -> None:
+def test_what_a_chain_made_outlives_the_restart(spool: Spool) -> None:
     accept(spool, planned("vna", chain=True))
     (task,) = spool.ledger.claim_copies(1)
-    workspace = spool.workspace(task.copy_id)
-    workspace.mkdir()
-    (workspace / "torn").write_bytes(b"of an earlier run")
-    assert not spool.workspace(task.copy_id).exists()
-    workspace.mkdir()
-    pixels = workspace / "pixels"
+    pixels = spool.workspaces / str(task.copy_id) / "pixels"
+    pixels.parent.mkdir()
     pixels.write_bytes(b"blanked")
     segments = (b"header", FileRange(str(pixels), 0, 7))
     outcome = processed("vna", uid="2.25.1", segments=segments)
