@@ -12,12 +12,14 @@ from router.delivery.backlog import Backlog
 from router.delivery.dicom import DicomSender
 from router.delivery.folder import FolderSender
 from router.delivery.lane import Lane
+from router.delivery.outgoing import PluginSender
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from router.config import AnyDestination
     from router.delivery.breaker import Outage
+    from router.delivery.outgoing import TaskSender
     from router.instance import Sender
     from router.spool import Ledger
 
@@ -86,10 +88,10 @@ class Deliveries:
         for lane in lanes:
             lane.start()
 
-    def _open_sender(self, backlog: Backlog) -> Sender:
+    def _open_sender(self, backlog: Backlog) -> TaskSender:
         settings = backlog.settings
         if isinstance(settings, DicomDestination):
             return DicomSender(settings, backlog.upcoming_kinds)
         if isinstance(settings, FolderDestination):
             return FolderSender(settings)
-        return self._open_plugin_sender(backlog.name)
+        return PluginSender(self._open_plugin_sender(backlog.name))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from router.config import DicomDestination
-    from router.instance import Instance
+    from router.spool import DeliveryTask
     from router.wire import OutgoingAssociation
 
 log = logging.getLogger("router.delivery")
@@ -34,11 +34,11 @@ class DicomSender:
         self._proposed: frozenset[Kind] = frozenset()
         self._calling_ae_title = ""
 
-    def send(self, instance: Instance) -> Receipt:
+    def send(self, task: DeliveryTask) -> Receipt:
         """C-STORE; raises Unavailable or Rejected with the peer's status and Error Comment."""
-        kind = (instance.sop_class_uid, str(instance.transfer_syntax))
+        kind = (task.sop_class_uid, task.transfer_syntax)
         calling = self._settings.calling_ae_title.format(
-            calling_ae_title=instance.association.calling_ae_title
+            calling_ae_title=task.association.calling_ae_title
         )
         association = self._associated(kind, calling)
         context_id = association.context_for(*kind)
@@ -46,7 +46,7 @@ class DicomSender:
             raise Rejected(f"{self._settings.ae_title} accepts no {_words(kind)}")
         try:
             response = association.store(
-                context_id, instance.sop_class_uid, instance.sop_instance_uid, instance.segments
+                context_id, task.sop_class_uid, task.sop_instance_uid, task.segments
             )
         except SourceUnreadable as error:
             self.close()

@@ -7,6 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from router.dataset import encode_file_meta, open_part10, read_segments
+from router.delivery.outgoing import instance_of
 from router.files import write_durably
 from router.instance import Rejected, Unavailable
 from router.template import PathTemplate
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from router.config import FolderDestination
-    from router.instance import Instance
+    from router.spool import DeliveryTask
 
 _OF_THIS_NAME = (errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EEXIST)
 
@@ -27,12 +28,12 @@ class FolderSender:
         self._directory = settings.directory
         self._template = PathTemplate(settings.path)
 
-    def send(self, instance: Instance) -> str:
-        """Returns the path, once a crash keeps the file; raises Hold, Rejected, Unavailable."""
-        path = self._directory / self._template.render(instance)
+    def send(self, task: DeliveryTask) -> str:
+        """Returns once a crash keeps the file; raises Hold, Rejected, Unavailable."""
+        path = self._directory / self._template.render(instance_of(task))
         try:
-            self._keep_others(path, instance.sop_instance_uid)
-            write_durably(path, self._content(instance))
+            self._keep_others(path, task.sop_instance_uid)
+            write_durably(path, _content(task))
         except OSError as error:
             # The values in the path may identify a patient: only the system's words are told.
             reason = error.strerror or type(error).__name__
@@ -55,11 +56,12 @@ class FolderSender:
         if there != sop_instance_uid:
             raise Rejected("another file is at this path: put {SOPInstanceUID} into `path`")
 
-    def _content(self, instance: Instance) -> chain[bytes]:
-        meta = encode_file_meta(
-            instance.sop_class_uid,
-            instance.sop_instance_uid,
-            str(instance.transfer_syntax),
-            source_ae=instance.association.calling_ae_title,
-        )
-        return chain([meta], read_segments(instance.segments))
+
+def _content(task: DeliveryTask) -> chain[bytes]:
+    meta = encode_file_meta(
+        task.sop_class_uid,
+        task.sop_instance_uid,
+        task.transfer_syntax,
+        source_ae=task.association.calling_ae_title,
+    )
+    return chain([meta], read_segments(task.segments))

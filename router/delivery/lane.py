@@ -7,7 +7,6 @@ import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from router.delivery.outgoing import outgoing_instance
 from router.delivery.receipt import Receipt
 from router.instance import Hold, Rejected, Unavailable
 from router.spool import Attempt
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from router.delivery.backlog import Backlog
-    from router.instance import Sender
+    from router.delivery.outgoing import TaskSender
     from router.spool import AttemptOutcome, DeliveryTask
 
 log = logging.getLogger("router.delivery")
@@ -30,12 +29,14 @@ _FIRST_OBJECT_RETRY = (
 class Lane(threading.Thread):
     """Ends when its backlog closes, after the delivery that is under way."""
 
-    def __init__(self, number: int, backlog: Backlog, open_sender: Callable[[], Sender]) -> None:
+    def __init__(
+        self, number: int, backlog: Backlog, open_sender: Callable[[], TaskSender]
+    ) -> None:
         super().__init__(name=f"deliver-{backlog.name}-{number}", daemon=True)
         self._number = number
         self._backlog = backlog
         self._open_sender = open_sender
-        self._sender: Sender | None = None
+        self._sender: TaskSender | None = None
 
     def run(self) -> None:
         while not self._backlog.closed:
@@ -70,7 +71,7 @@ class Lane(threading.Thread):
         try:
             if self._sender is None:
                 self._sender = self._open_sender()
-            text = self._sender.send(outgoing_instance(task))
+            text = self._sender.send(task)
             status = text.status if isinstance(text, Receipt) else None
         except Rejected as refusal:
             self._object_refused(task, refusal)
@@ -89,11 +90,11 @@ class Lane(threading.Thread):
         self._backlog.worked()
 
     def _object_refused(self, task: DeliveryTask, refusal: Rejected) -> None:
-        if task.refusals + 1 >= self._backlog.settings.object_tries:
+        if task.attempts + 1 >= self._backlog.settings.object_tries:
             self._write_down(task, "held", refusal.status, refusal.reason)
             return
-        wait = timedelta(seconds=_FIRST_OBJECT_RETRY * 4**task.refusals)
-        self._write_down(task, "refused", refusal.status, refusal.reason, datetime.now(UTC) + wait)
+        wait = timedelta(seconds=_FIRST_OBJECT_RETRY * 4**task.attempts)
+        self._write_down(task, "retry", refusal.status, refusal.reason, datetime.now(UTC) + wait)
 
     def _destination_failed(
         self, task: DeliveryTask, rest: list[DeliveryTask], failure: Unavailable

@@ -79,10 +79,11 @@ def call(directory: Path, action: str, **arguments: Any) -> Any:  # noqa: ANN401
 
     Raises NotRunning, or ControlError with the router's own words.
     """
-    with socket.socket(socket.AF_UNIX) as connection, _short(directory / "control.sock") as address:
+    with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(_TIMEOUT)
         try:
-            connection.connect(address)
+            with _short(directory / "control.sock") as address:
+                connection.connect(address)
         except (FileNotFoundError, ConnectionRefusedError) as error:
             raise NotRunning from error
         line = json.dumps({"action": action, "arguments": arguments}) + "\n"

@@ -1,5 +1,5 @@
-"""`dicom-router demo`: a router and two archives (routers that write into folders) with studies going
-through them, each a process of its own on loopback.
+"""`dicom-router demo`: a router and two archives (routers that write into folders) with studies
+going through them, each a process of its own on loopback.
 """
 
 from __future__ import annotations

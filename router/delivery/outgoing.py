@@ -1,0 +1,46 @@
+"""Senders get the ledger's tasks; those that look inside an instance make it from one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from router.dataset import scan_segments
+from router.instance import Instance, Source
+
+if TYPE_CHECKING:
+    from router.instance import Sender
+    from router.spool import DeliveryTask
+
+
+class TaskSender(Protocol):
+    """What a lane sends through: a `Sender` that is given the task, not yet read, and says what
+    the trail shall say. Raises as a `Sender` does, and Hold where the copy must wait for a person.
+    """
+
+    def send(self, task: DeliveryTask) -> str: ...
+
+    def close(self) -> None: ...
+
+
+class PluginSender:
+    """A destination type of a plugin's, given the instance its `Sender` was promised."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+
+    def send(self, task: DeliveryTask) -> str:
+        return self._sender.send(instance_of(task))
+
+    def close(self) -> None:
+        self._sender.close()
+
+
+def instance_of(task: DeliveryTask) -> Instance:
+    """The copy as it leaves; only its header is read."""
+    scan = scan_segments(task.segments, task.transfer_syntax, task.bulk)
+    return Instance(
+        Source(task.segments, scan),
+        association=task.association,
+        route=task.route,
+        received=task.received,
+    )
