@@ -23,6 +23,7 @@ INSERT INTO deliveries(instance, copy, series, destination, state, first_queued,
     size, reason)
 VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
+MOST_REFUSALS = 100_000
 INSERT_REFUSAL = "INSERT INTO refusals VALUES(NULL, ?, ?, ?, ?, ?, ?, ?)"
 SELECT_CANDIDATES = """
 SELECT copies.id, route, copies.state, destinations,
@@ -130,7 +131,8 @@ def plan(
 
 
 def refused(transaction: Transaction, refusal: IntakeRefusal) -> None:
-    transaction.execute(
+    """Only the last of them are kept: whoever may not send may still try without end."""
+    row = transaction.insert(
         INSERT_REFUSAL,
         (
             to_microseconds(refusal.time),
@@ -142,3 +144,4 @@ def refused(transaction: Transaction, refusal: IntakeRefusal) -> None:
             refusal.reason,
         ),
     )
+    transaction.execute("DELETE FROM refusals WHERE id <= ?", (row - MOST_REFUSALS,))

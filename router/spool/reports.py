@@ -9,7 +9,13 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from router.instance import Association
-    from router.spool.records import Attempt, CopyState, DeliveryState, InstanceState
+    from router.spool.records import (
+        Attempt,
+        CopyState,
+        DeliveryState,
+        InstanceState,
+        IntakeRefusal,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +170,11 @@ class InstanceTrail:
 
 @dataclass(frozen=True, slots=True)
 class Trail:
-    """Everything known of what was asked for, oldest first; `truncated` when there is more."""
+    """Everything known of what was asked for, oldest first; `truncated` when there is more.
+
+    `refusals` are those of the SOP Instance UID that was asked for.
+    """
 
     instances: tuple[InstanceTrail, ...]
+    refusals: tuple[IntakeRefusal, ...]
     truncated: bool

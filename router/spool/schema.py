@@ -91,6 +91,7 @@ CREATE TABLE refusals(
     calling_ae_title TEXT NOT NULL, address TEXT NOT NULL, sop_instance_uid TEXT NOT NULL,
     status INTEGER NOT NULL, reason TEXT NOT NULL);
 CREATE INDEX refusals_time ON refusals(time);
+CREATE INDEX refusals_sop ON refusals(sop_instance_uid);
 
 CREATE TABLE totals(instances INTEGER NOT NULL, bytes INTEGER NOT NULL);
 INSERT INTO totals VALUES(0, 0);

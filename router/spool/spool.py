@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import math
 import os
 import shutil
 import threading
@@ -120,8 +121,10 @@ class Spool:
 
     def expire(self, retain: float, now: datetime | None = None) -> int:
         """Remove files of instances done more than `retain` seconds ago, some at a time; how many
-        instances that were, 0 when there are no more.
+        instances that were, 0 when there are no more. `math.inf` retains for ever.
         """
+        if retain == math.inf:
+            return 0
         before = (now or datetime.now(UTC)) - timedelta(seconds=retain)
         return self._remove(self.ledger.expirable(before, EXPIRED_AT_ONCE))
 

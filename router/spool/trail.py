@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from router.spool.codec import decode_names, from_microseconds, optional_time
-from router.spool.records import Attempt
+from router.spool.records import Attempt, IntakeRefusal
 from router.spool.reports import CopyTrail, DeliveryTrail, InstanceTrail, Trail
 from router.spool.schema import fetch
 from router.spool.tasks import ASSOCIATION, association
@@ -48,6 +48,10 @@ FROM copies WHERE instance = ? ORDER BY id
 DELIVERIES = """
 SELECT id, copy, destination, state, reason, changed FROM deliveries WHERE instance = ? ORDER BY id
 """
+REFUSALS = """
+SELECT time, listener, calling_ae_title, address, sop_instance_uid, status, reason
+FROM refusals WHERE sop_instance_uid = ? ORDER BY id LIMIT ?
+"""
 ATTEMPTS = """
 SELECT time, outcome, status, comment, retry_at FROM attempts WHERE delivery = ? ORDER BY number
 """
@@ -57,7 +61,13 @@ def where(connection: apsw.Connection, query: str, value: str, limit: int) -> Tr
     """`query` is one of this module's BY_ queries."""
     found = fetch(connection, query, {"value": value, "limit": limit + 1})
     trails = tuple(_instance(connection, row) for (row,) in found[:limit])
-    return Trail(trails, truncated=len(found) > limit)
+    refusals = _refusals(connection, value, limit) if query == BY_UID else ()
+    return Trail(trails, refusals, truncated=len(found) > limit)
+
+
+def _refusals(connection: apsw.Connection, uid: str, limit: int) -> tuple[IntakeRefusal, ...]:
+    rows = fetch(connection, REFUSALS, (uid, limit))
+    return tuple(IntakeRefusal(from_microseconds(time), *rest) for time, *rest in rows)
 
 
 def _instance(connection: apsw.Connection, row: int) -> InstanceTrail:

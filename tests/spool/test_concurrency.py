@@ -4,7 +4,9 @@ import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
-from router.spool import Attempt, Selection, Spool
+import pytest
+
+from router.spool import Attempt, Selection, Spool, writer
 from tests.spool.making import NOW, accept, planned, processed
 
 INSTANCES = 400
@@ -72,3 +74,13 @@ def test_the_queue_is_read_and_changed_while_instances_arrive(spool: Spool) -> N
         for one in accepted:
             one.result(20)
     assert len(spool.ledger.claim("pacs", INSTANCES * 2)) == INSTANCES
+
+
+def test_the_log_of_the_ledger_does_not_grow_without_end(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "WAL_WHEN_BUSY", 100)
+    for number in range(INSTANCES):
+        accept(spool, planned("pacs"), uid=f"1.{number}")
+    wal = spool.directory / "ledger.db-wal"
+    assert wal.stat().st_size < 250 * 4096

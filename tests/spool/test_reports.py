@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from router.spool import Attempt, HeldCopy, IntakeRefusal, Spool
+from router.spool import Attempt, HeldCopy, IntakeRefusal, Spool, accepting
 from tests.spool.making import (
     ASSOCIATION,
     LATER,
@@ -99,6 +99,21 @@ def test_refusals_of_the_last_day_are_grouped(spool: Spool) -> None:
         ("CT1", 0x0124, 2),
     ]
     assert groups[2].last == LATER - timedelta(hours=2)
+
+
+def test_what_was_refused_is_found_by_its_uid_as_long_as_it_is_kept(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accepting, "MOST_REFUSALS", 2)
+    refusals = [
+        IntakeRefusal(NOW, "radiology", "CT1", "10.1.4.7", f"1.{number}", 0x0124, "no route")
+        for number in range(3)
+    ]
+    for refusal in refusals:
+        spool.ledger.refused(refusal)
+    accept(spool, planned("pacs"))
+    found = [spool.ledger.where(f"1.{number}").refusals for number in range(3)]
+    assert found == [(), (refusals[1],), (refusals[2],)]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Files and rows go when everything about them is done, and not before."""
 
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -108,6 +109,13 @@ def test_what_is_done_is_retained(spool: Spool) -> None:
     assert spool.expire(DAY, now + timedelta(seconds=DAY - 60)) == 0
     assert file.exists()
     assert spool.expire(DAY, now + timedelta(seconds=DAY + 60)) == 1
+
+
+def test_what_is_retained_for_ever_only_makes_room(spool: Spool) -> None:
+    accepted(spool, planned("pacs"))
+    deliver(spool, "pacs")
+    assert spool.expire(math.inf) == 0
+    assert spool.make_room(1 << 62) == 1
 
 
 def test_what_was_done_first_makes_room_first(
