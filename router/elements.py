@@ -1,4 +1,4 @@
-"""Element paths followed in a pydicom data set, for plugins that read or change what they name."""
+"""Element paths followed in an instance, for plugins that read or change what they name."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag, Tag
 
 from router.dataset import Path as ElementPath
-from router.dataset import Step
+from router.dataset import Step, values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from router.instance import Instance
 
 __all__ = ["ElementPath", "element_places", "element_texts"]
 
@@ -33,14 +35,17 @@ def element_places(
             yield each, tag
 
 
-def element_texts(dataset: Dataset, path: ElementPath) -> list[str]:
-    """Every value of the element as text, without empty ones."""
+def element_texts(instance: Instance, path: ElementPath) -> list[str]:
+    """Every value of the element as text, as the instance is now, without empty ones."""
+    if instance._dataset is None:  # nothing has been changed since: spares opening it
+        source = instance._sealed or instance._source
+        return list(filter(None, values(source.scan, path) or ()))
     found = []
-    for parent, tag in element_places(dataset, path):
+    for parent, tag in element_places(instance.dataset, path):
         if tag in parent:
             element = parent[tag]
-            values = element.value if element.VM > 1 else [element.value]
-            found += [str(value).strip(" \0") for value in values if value is not None]
+            several = element.value if element.VM > 1 else [element.value]
+            found += [str(value).strip(" \0") for value in several if value is not None]
     return list(filter(None, found))
 
 

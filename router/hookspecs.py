@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from pydicom.dataset import Dataset
 
     from router.instance import (
@@ -125,7 +123,7 @@ def store_instance(instance: Instance) -> str | None:
 
 
 @hookspec
-def forward_instance(instance: Instance) -> str | Sequence[str] | None:
+def forward_instance(instance: Instance) -> str | list[str] | None:
     """Name destinations to add to the route's own `to:`.
 
     When: in a route's chain, last, in a worker process. Read-only.

@@ -6,8 +6,8 @@ import string
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from router.dataset import Path as ElementPath
 from router.dataset import parse_path
+from router.elements import ElementPath, element_texts
 from router.files import relative_parts, safe_name
 from router.instance import Hold
 
@@ -89,7 +89,7 @@ def _parse(text: str) -> list[Part]:
 
 def _value(instance: Instance, name: str, path: ElementPath | None) -> str:
     if path is not None:
-        text = "\\".join(instance.values(path) or ())
+        text = "\\".join(element_texts(instance, path))
     elif name == "received":
         text = instance.received.strftime("%Y%m%d%H%M%S.%f%z")
     else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -84,10 +83,9 @@ class Chain:
         self._tell("association_ended", facts, association=association)
 
     def filter_instance(self, instance: Instance, facts: Facts) -> Decision | None:
-        for call in self._calls("filter_instance", facts):
-            if (answer := call(instance=instance)) is not None:
-                decided = answer if isinstance(answer, Skip) else call.expect(Refusal, answer)
-                return Decision(call.link.name, decided)
+        for call, answer in self._readings("filter_instance", instance, facts):
+            decided = answer if isinstance(answer, Skip) else call.expect(Refusal, answer)
+            return Decision(call.link.name, decided)
         return None
 
     def rewrite_instance(self, instance: Instance, facts: Facts) -> None:
@@ -95,26 +93,21 @@ class Chain:
             call(instance=instance)
 
     def verify_instance(self, instance: Instance, facts: Facts) -> None:
-        for call in self._calls("verify_instance", facts):
-            call(instance=instance)
+        for _ in self._readings("verify_instance", instance, facts):
+            pass
 
     def store_instance(self, instance: Instance, facts: Facts) -> list[str]:
         """Where it was kept, a text for each plugin that kept it."""
-        return [
-            call.expect(str, answer)
-            for call in self._calls("store_instance", facts)
-            if (answer := call(instance=instance)) is not None
-        ]
+        readings = self._readings("store_instance", instance, facts)
+        return [call.expect(str, answer) for call, answer in readings]
 
     def forward_instance(
         self, instance: Instance, facts: Facts, known: Collection[str]
     ) -> list[str]:
         """The destinations to add; a name that is not `known` is that plugin's failure."""
         added: list[str] = []
-        for call in self._calls("forward_instance", facts):
-            if (answer := call(instance=instance)) is None:
-                continue
-            for name in [answer] if isinstance(answer, str) else call.expect(Sequence, answer):
+        for call, answer in self._readings("forward_instance", instance, facts):
+            for name in [answer] if isinstance(answer, str) else call.expect(list, answer):
                 if name not in known:
                     raise call.failure(f"there is no destination {name!r}")
                 added.append(name)
@@ -133,15 +126,22 @@ class Chain:
     def delivery_ended(self, delivery: Delivery) -> None:
         self._tell("delivery_ended", delivery=delivery)
 
-    def implements(self, hook: str, facts: Facts | None = None) -> str | None:
-        """The first plugin that would be called for `hook`, if any would."""
-        return next((call.link.name for call in self._calls(hook, facts)), None)
+    def called(self, hook: str, facts: Facts) -> list[str]:
+        """The plugins that `hook` is called of."""
+        return [call.link.name for call in self._calls(hook, facts)]
 
     def _calls(self, hook: str, facts: Facts | None = None) -> Iterator[_Call]:
         for index, link in enumerate(self.links):
             function = self._hooks[index].get(hook)
             if function and (link.when is None or facts is None or link.when(facts)):
                 yield _Call(link, index, hook, function, self._watch)
+
+    def _readings(self, hook: str, instance: Instance, facts: Facts) -> Iterator[tuple[_Call, Any]]:
+        """What plugins answer that is not None; none sees what another changed."""
+        for call in self._calls(hook, facts):
+            instance.seal()
+            if (answer := call(instance=instance)) is not None:
+                yield call, answer
 
     def _tell(self, hook: str, facts: Facts | None = None, **arguments: object) -> None:
         for call in self._calls(hook, facts):

@@ -75,4 +75,3 @@ def chain_of(use: PluginUse, config: Config, plugins: Plugins) -> Chain:
     """A chain of one plugin, such as a destination's type. Raises HookFailed, PluginError."""
     entry = ChainEntry(use, None, use.timeout, use.path, use.position)
     return plugins.chain(chain_spec([entry], config))
-

@@ -41,7 +41,7 @@ class Facts:
     @classmethod
     def of(cls, instance: Instance) -> Facts:
         """About the instance as it arrived."""
-        return cls(instance.association, instance.scan, instance.received)
+        return cls(instance.association, instance._original.scan, instance.received)
 
     def values(self, path: Path) -> tuple[str, ...] | None:
         """The element's values, empty when it is; None when there is none."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("router.routing")
 
 _TICK = 0.2  # seconds between two looks at what the workers are doing
-_LOST_AFTER = 25  # ticks that a dead worker's copy may take to be reported
+_LOST_AFTER = 5  # ticks that a dead worker's copy may take to be reported
 _TRIES = 3  # of a copy whose worker was killed outside of any hook
 _RETRY_AFTER = 60.0  # seconds, then
 _GIVE_BACK_SIGNALS = (signal.SIGTERM, signal.SIGINT)  # somebody stops us; no plugin's fault
@@ -196,16 +196,17 @@ class WorkerPool:
         doing = self._setting.progress.read(flight.slot)
         if not doing.pid:
             return
-        if doing.overdue:
-            timeout = flight.spec.links[doing.link].timeout if doing.link >= 0 else OWN_TIMEOUT
-            flight.verdict = self._held(flight, f"it did not finish within {timeout:g} s")
-            flight.future.cancel()
-        elif not _is_alive(doing.pid):
-            # pebble may miss whose copy a worker had that died just after it took one.
+        if not _is_alive(doing.pid):
+            # pebble does not tell of a worker that ended with exit code 0, and may not know yet
+            # whose copy one had that died just after it took it.
             flight.dead_ticks += 1
             if flight.dead_ticks > _LOST_AFTER:
                 flight.verdict = self._held(flight, "its worker process ended")
                 flight.future.cancel()
+        elif doing.overdue:
+            timeout = flight.spec.links[doing.link].timeout if doing.link >= 0 else OWN_TIMEOUT
+            flight.verdict = self._held(flight, f"it did not finish within {timeout:g} s")
+            flight.future.cancel()
 
     def _release_doomed(self) -> None:
         for slot, pid in list(self._doomed.items()):

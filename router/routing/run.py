@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.instance import Skip
-from router.routing.failures import HookFailed
+from router.instance import Hold, Skip
+from router.routing.failures import HookFailed, describe
 from router.routing.matching import Facts
 from router.spool.records import HeldCopy, Processed, Skipped
 
@@ -18,22 +18,27 @@ if TYPE_CHECKING:
 
 
 def run_chain(
-    chain: Chain, instance: Instance, destinations: tuple[str, ...], known: Collection[str]
+    chain: Chain,
+    instance: Instance,
+    received: Instance,
+    destinations: tuple[str, ...],
+    known: Collection[str],
 ) -> CopyOutcome:
-    """What the chain makes of the copy planned for `destinations`; raises nothing of a plugin's.
+    """What the chain makes of a copy planned for `destinations`, where `known` ones can be added.
 
-    The copy's bytes are settled when the rewrites are done: what a later hook changes stays with
-    that hook.
+    `received` is the same instance once more, for the filters. A plugin's failure is an outcome.
+    The copy's bytes are settled when the rewrites are done: what a hook that only reads changes
+    goes nowhere.
     """
     facts = Facts.of(instance)
     try:
-        decision = chain.filter_instance(instance, facts)
+        decision = chain.filter_instance(received, facts)
         if decision and isinstance(decision.answer, Skip):
             return Skipped(decision.answer.reason, decision.plugin)
         if decision:
             return HeldCopy(decision.answer.reason, decision.plugin, "filter_instance")
         chain.rewrite_instance(instance, facts)
-        instance.seal()
+        _settle(instance, chain.called("rewrite_instance", facts))
         chain.verify_instance(instance, facts)
         kept = chain.store_instance(instance, facts)
         added = chain.forward_instance(instance, facts, known)
@@ -49,3 +54,13 @@ def run_chain(
         destinations=tuple(dict.fromkeys((*destinations, *added))),
         notes=tuple(kept),
     )
+
+
+def _settle(instance: Instance, rewriters: list[str]) -> None:
+    """Write what the rewrites made; what cannot be written is their failure."""
+    try:
+        instance.seal()
+    except Hold as hold:
+        raise HookFailed(", ".join(rewriters), "rewrite_instance", hold.reason) from None
+    except Exception as error:
+        raise HookFailed(", ".join(rewriters), "rewrite_instance", describe(error)) from None

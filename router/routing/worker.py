@@ -11,7 +11,7 @@ import shutil
 import signal
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from router.dataset import FileRange, rescan
 from router.instance import Instance, Source
@@ -64,7 +64,7 @@ class Worker:
         try:
             spec, chain = self._chain(pickled)
             self._timeouts = tuple(link.timeout for link in spec.links)
-            return run_chain(chain, self._instance(task), task.destinations, spec.destinations)
+            return self._run(spec, chain, task)
         except HookFailed as failure:
             return HeldCopy(failure.reason, failure.plugin, failure.hook)
         except Exception as error:
@@ -92,19 +92,26 @@ class Worker:
             self._chains[pickled] = spec, self._plugins.chain(spec, self._watch)
         return self._chains[pickled]
 
-    def _instance(self, task: CopyTask) -> Instance:
+    def _run(self, spec: ChainSpec, chain: Chain, task: CopyTask) -> CopyOutcome:
         stored = task.stored
         bulk = None if stored.problem else stored.bulk
         scan = rescan(stored.path, stored.offset, stored.length, task.transfer_syntax, bulk)
+        source = Source((FileRange(stored.path, stored.offset, stored.length),), scan)
         workspace = self.setting.workspace / str(task.copy_id)
         shutil.rmtree(workspace, ignore_errors=True)  # an earlier run's, which did not finish
-        return Instance(
-            Source((FileRange(stored.path, stored.offset, stored.length),), scan),
-            association=task.association,
-            route=task.route,
-            received=task.received,
-            workspace=workspace,
+        notes: dict[str, Any] = {}
+        received, own = (
+            Instance(
+                source,
+                association=task.association,
+                route=task.route,
+                received=task.received,
+                workspace=workspace,
+                notes=notes,
+            )
+            for _ in range(2)
         )
+        return run_chain(chain, own, received, task.destinations, spec.destinations)
 
     def _watch(self, link: int, hook: str) -> None:
         timeout = self._timeouts[link] if link >= 0 else OWN_TIMEOUT
