@@ -54,6 +54,9 @@ class ConfigError(Exception):
         self.mistakes = in_order(mistakes)
         super().__init__("\n".join(str(mistake) for mistake in self.mistakes))
 
+    def __reduce__(self) -> tuple[type[ConfigError], tuple[tuple[Mistake, ...]]]:
+        return ConfigError, (self.mistakes,)  # from a worker process
+
 
 def in_order(mistakes: Iterable[Mistake]) -> tuple[Mistake, ...]:
     """By file and line; what is reached by several aliases is said once."""

@@ -132,7 +132,7 @@ class FolderDestination(DestinationConfig):
 
     type: Literal["folder"]
     directory: v.AbsolutePath
-    path: v.PathTemplate = "{PatientID}/{StudyInstanceUID}/{SOPInstanceUID}.dcm"
+    path: v.PathTemplateText = "{PatientID}/{StudyInstanceUID}/{SOPInstanceUID}.dcm"
 
 
 class PluginDestination(DestinationConfig):

@@ -102,10 +102,9 @@ class _Builder:
             return self._scalar(node, path)
         if not str(node.tag).startswith(_STANDARD):
             self._refuse_tag(node, path)
-        raw = self._text[node.start_mark.index : node.end_mark.index] if node.flow_style else ""
         if isinstance(node, SequenceNode):
-            return self._listing(node, path, raw)
-        return self._section(node, path, raw)
+            return self._listing(node, path)
+        return self._section(node, path)
 
     def _position(self, node: Any) -> Position:  # noqa: ANN401
         mark = node.start_mark
@@ -121,6 +120,9 @@ class _Builder:
                 f"'*' makes this an alias, and none has that name; "
                 f'if it is text, quote it: "{raw}"',
             )
+        elif node.style in (">", "|") and not raw.strip():
+            message = f"'{node.style}' begins a block of text, and none follows; quote it"
+            self._findings.breaks(position, path, message)
         elif tag == "!env":
             value = self._environment(raw, position, path)
         elif tag == "!file":
@@ -152,7 +154,7 @@ class _Builder:
             return ""
         return text.removesuffix("\n").removesuffix("\r")
 
-    def _listing(self, node: Any, path: str, raw: str) -> Listing:  # noqa: ANN401
+    def _listing(self, node: Any, path: str) -> Listing:  # noqa: ANN401
         children = list(node.value)
         if node.flow_style:
             children = [last for _, last in self._rejoined([(c, c) for c in children], path)]
@@ -160,9 +162,10 @@ class _Builder:
             self.build(child, f"{path}.{name}" if (name := _name(child)) else f"{path}[{index}]")
             for index, child in enumerate(children)
         ]
-        return Listing(self._position(node), path, items, raw)
+        return Listing(self._position(node), path, items)
 
-    def _section(self, node: Any, path: str, raw: str) -> Section:  # noqa: ANN401
+    def _section(self, node: Any, path: str) -> Section:  # noqa: ANN401
+        raw = self._text[node.start_mark.index : node.end_mark.index] if node.flow_style else ""
         section = Section(self._position(node), path, {}, raw)
         pairs = self._rejoined(node.value, path) if node.flow_style else node.value
         merged = []

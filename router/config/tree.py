@@ -28,7 +28,6 @@ class Listing:
     position: Position
     path: str
     items: list[Node]
-    raw: str = ""
 
 
 @dataclass(slots=True)

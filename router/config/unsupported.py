@@ -23,7 +23,15 @@ NOT_SUPPORTED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("listeners.*.accept.user", ("*",)),
     (
         "listeners.*.transfer_syntaxes.*",
-        ("1.2.840.10008.1.2.1.99", "DeflatedExplicitVRLittleEndian", "Deflated Explicit VR *"),
+        (
+            *("1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"),
+            *(
+                "Deflated?Explicit*",
+                "DeflatedExplicit*",
+                "*Referenced?Deflate",
+                "*ReferencedDeflate",
+            ),
+        ),
     ),
     ("peers.*.certificate", ("*",)),
     ("peers.*.services.*", ("find", "move", "get", "worklist")),
@@ -45,7 +53,7 @@ NOT_SUPPORTED: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 
 def refuse_unsupported(root: Section, findings: Findings) -> None:
-    """Find every use of what is not supported, and take it out of the tree."""
+    """Find every use of what is not supported; nothing more is said of it."""
     for path, values in NOT_SUPPORTED:
         *above, last = path.split(".")
         for parent in _at(root, above):

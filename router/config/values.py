@@ -20,7 +20,7 @@ from pydicom.uid import AllTransferSyntaxes
 
 from router.config.mistakes import nearest
 from router.config.units import duration, duration_or_never, size
-from router.dataset import parse_path
+from router.template import PathTemplate
 
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -53,14 +53,7 @@ def network(text: str) -> IPNetwork:
 
 
 def path_template(text: str) -> str:
-    """A relative path with `{Keyword}`s in it; ValueError says what is wrong."""
-    if not text or text.startswith("/") or ".." in text.split("/"):
-        raise ValueError("the path is inside the directory: not empty, no leading '/', no '..'")
-    for field in re.findall(r"\{([^{}]*)\}", text):
-        if field not in ("calling_ae_title", "peer", "received"):
-            parse_path(field)
-    if re.search(r"[{}]", re.sub(r"\{[^{}]*\}", "", text)):
-        raise ValueError("a '{' without its '}', or the other way round")
+    PathTemplate(text)
     return text
 
 
@@ -192,4 +185,4 @@ TransferSyntax = Annotated[str, AfterValidator(transfer_syntax)]
 CharacterSet = Annotated[str, AfterValidator(character_set)]
 TimeZone = Annotated[ZoneInfo | None, PlainValidator(lambda value: time_zone(_text(value)))]
 AbsolutePath = Annotated[Path, PlainValidator(_absolute)]
-PathTemplate = Annotated[str, AfterValidator(path_template)]
+PathTemplateText = Annotated[str, AfterValidator(path_template)]

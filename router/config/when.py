@@ -36,8 +36,11 @@ class Text:
 
     @cached_property
     def _expression(self) -> re.Pattern[str]:
-        wildcards = {"*": ".*", "?": "."}
-        expression = "".join(wildcards.get(c, re.escape(c)) for c in self.pattern.strip())
+        parts = [re.escape(part).replace(r"\?", ".") for part in self.pattern.strip().split("*")]
+        expression = parts[0]
+        if len(parts) > 1:
+            # Atomic groups: what a `*` went past is not tried again, however many there are.
+            expression += "".join(f"(?>.*?{part})" for part in parts[1:-1]) + f".*{parts[-1]}"
         return re.compile(expression, re.DOTALL | (0 if self.exact else re.IGNORECASE))
 
     def matches(self, value: str) -> bool:

@@ -80,6 +80,8 @@ class WhenParser:
         if key in _ATTRIBUTES:
             attribute = _ATTRIBUTES[_ATTRIBUTES.index(key)]
             tests = self._tests(entry.node, self._association_test(attribute), exact=True)
+            if attribute == "time" and not all(isinstance(test, w.TimeOfDay) for test in tests):
+                self._findings.wrong(entry.node, f"expected 07:00-18:00, {instead(entry.node)}")
             return w.AssociationIs(attribute, tests, text, entry.key_position)
         try:
             path = parse_path(key)
@@ -94,6 +96,7 @@ class WhenParser:
     def _each(self, node: Node) -> tuple[w.When, ...]:
         """The conditions of a list, each a mapping; of one mapping, each of its keys."""
         if isinstance(node, Listing):
+            self._refuse_empty(node)
             return tuple(self.parse(item) for item in node.items)
         parsed = self.parse(node)
         return parsed.conditions if isinstance(parsed, w.All) else (parsed,)
@@ -119,8 +122,7 @@ class WhenParser:
         self, node: Node, test: Callable[[Scalar], w.Test], *, exact: bool
     ) -> tuple[w.Test, ...]:
         if isinstance(node, Listing):
-            if not node.items:
-                self._findings.wrong(node, "an empty list never applies")
+            self._refuse_empty(node)
             return tuple(t for item in node.items for t in self._tests(item, test, exact=exact))
         try:
             if isinstance(node, Section):
@@ -129,6 +131,10 @@ class WhenParser:
         except ValueError as error:
             self._findings.wrong(node, str(error))
             return ()
+
+    def _refuse_empty(self, node: Listing) -> None:
+        if not node.items:
+            self._findings.wrong(node, "an empty list never applies")
 
     def _special(self, node: Section, *, exact: bool) -> w.Test:
         """`{exists: true}` or `{file: consent.csv, column: id}`."""

@@ -33,11 +33,11 @@ _EXPECTED = {
 
 def element_test(scalar: Scalar, vr: str) -> w.Test:
     """The test of an element of that VR (UN: not known); ValueError says what is wrong."""
-    if scalar.value is None:
-        raise ValueError("is empty here; {exists: false} asks for what is not there")
-    if vr in ORDERED and not isinstance(scalar.value, bool):
-        return _ordered(scalar.raw if isinstance(scalar.value, int | float) else scalar.value, vr)
+    if vr in ORDERED and type(scalar.value) in (int, float):
+        return _ordered(scalar.raw, vr)
     text = _text(scalar)
+    if vr in ORDERED:
+        return _ordered(text, vr)
     compares = _COMPARISON.fullmatch(text)
     if vr == "UN" and compares:
         return _ordered(text, "DS")
@@ -68,6 +68,8 @@ def association_test(
 
 
 def _text(scalar: Scalar) -> str:
+    if scalar.value is None or scalar.value == "":
+        raise ValueError("is empty here; {exists: false} asks for what is not there")
     if not isinstance(scalar.value, str):
         raise ValueError(described(scalar))
     return scalar.value

@@ -88,6 +88,8 @@ def test_a_value_is_read_by_the_vr_of_its_element(route_when, condition, tests):
         (w.Text("*RESEARCH*"), ["a research b ", "RESEARCH"], ["RESEACH", ""]),
         (w.Text("HEAD?"), ["head1"], ["HEAD", "HEAD12"]),
         (w.Text("a.b"), ["A.B"], ["axb"]),
+        (w.Text("*a*?b*c"), ["xaybzc", "AABBC"], ["abc", "aabb"]),
+        (w.Text("*a" * 30 + "*b"), ["a" * 30 + "b"], ["a" * 200]),
         (w.Text("CT*", exact=True), ["CT1", "CT "], ["ct1"]),
         (w.Exact("1.2.3"), ["1.2.3\0", "1.2.3 "], ["1.2.34"]),
         (w.Number("<=", 1.5, "DS"), ["1.5", " 1.50 ", "-3", "1E-2"], ["1.51", "thin", ""]),
@@ -121,6 +123,35 @@ def test_a_time_of_day_ends_before_its_end_and_may_span_midnight():
     day, night = w.TimeOfDay(time(7), time(18)), w.TimeOfDay(time(22), time(6))
     assert [day.includes(time(hour)) for hour in (6, 7, 17, 18)] == [False, True, True, False]
     assert [night.includes(time(hour)) for hour in (21, 22, 5, 6)] == [False, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("condition", "mistake"),
+    [
+        ("any: []", "any: an empty list never applies"),
+        ("Modality: []", "Modality: an empty list never applies"),
+        ("Modality: ''", "Modality: is empty here; {exists: false} asks for what is not there"),
+        ("time: {exists: true}", "time: expected 07:00-18:00, not a mapping"),
+        (
+            "time: 07:00-07:00",
+            "time: '07:00-07:00' is no time at all; leave it out for the whole day",
+        ),
+        ("SliceThickness: true", 'SliceThickness: is true or false here; quote it: "true"'),
+        (
+            "SliceThickness: >5",
+            "SliceThickness: '>' begins a block of text, and none follows; quote it",
+        ),
+        ("PatientID: {exists: 1}", "PatientID: exists is true or false"),
+        ("not: CT", "not: expected conditions (`Keyword: value`), not CT"),
+        (
+            "AcquisitionDateTime: 2021-2020",
+            "AcquisitionDateTime: '2021-2020' ends before it begins",
+        ),
+    ],
+)
+def test_a_condition_that_can_never_be_meant_is_a_mistake(mistakes, condition, mistake):
+    (found,) = mistakes(f"routes:\n  - name: a\n    chain: [store]\n    when:\n      {condition}\n")
+    assert found.split(": ", 1)[1] == f"routes.a.when.{mistake}"
 
 
 def test_a_column_of_a_file_is_read_once_with_the_configuration(route_when, tmp_path):

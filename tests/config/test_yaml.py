@@ -64,6 +64,8 @@ def test_a_byte_order_mark_does_not_matter(configured):
         ("a: *", "1:4: '*' or '&' begins a name; quote it"),
         ("a: @x", "1:4: text cannot begin with @; quote it"),
         ("a: `x", "1:4: text cannot begin with `; quote it"),
+        ("a: > 5", "1:4: '>' or '|' begins a block of text; quote it"),
+        ("a: - b", "1:4: a '- ' where no list can be; check the indentation"),
         ("a: }", "1:4: '}' where a value should be; quote it"),
         ("a:\n  \tb: 1", "2:3: a tab; YAML is indented with spaces only"),
         ("a: b: c", "1:5: a ':' too many; check the indentation, or quote it"),
