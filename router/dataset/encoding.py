@@ -90,6 +90,16 @@ EXPLICIT_BIG = _encoding(implicit=False, little=False)
 IMPLICIT_LITTLE = _encoding(implicit=True, little=True)
 
 
+def is_encapsulated(transfer_syntax: str) -> bool:
+    """Whether pixels are fragments: in all but the native ones, known to pydicom or not."""
+    return transfer_syntax not in (
+        "1.2.840.10008.1.2",
+        "1.2.840.10008.1.2.1",
+        "1.2.840.10008.1.2.1.99",
+        "1.2.840.10008.1.2.2",
+    )
+
+
 def encoding_of(transfer_syntax: str) -> Encoding:
     """How data sets of a transfer syntax are written: Explicit VR Little Endian but for two."""
     if transfer_syntax == "1.2.840.10008.1.2":

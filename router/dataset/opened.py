@@ -19,6 +19,7 @@ from router.dataset.encoding import (
     encoding_of,
     items_encoding,
 )
+from router.dataset.scan import by_tag
 from router.dataset.scanner import element_spans, item_spans
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def open_dataset(scan: Scan) -> Dataset:
 def _open(inherited: Origin) -> Dataset:
     """The data set or item of an origin that has yet the values inherited from around it."""
     scan, encoding = inherited.scan, inherited.encoding
-    first = {span.tag: span for span in reversed(inherited.spans)}
+    first = by_tag(inherited.spans)
     codecs, pixel_representation = inherited.codecs, inherited.pixel_representation
     if terms := scan.value(first.get(SPECIFIC_CHARACTER_SET)):
         codecs = codecs_of(terms.decode("ascii", "replace").split("\\"))

@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from router.dataset.encoding import PIXEL_DATA
+from router.dataset.encoding import PIXEL_DATA, is_encapsulated
 from router.dataset.opened import BulkValue
 from router.dataset.segments import SegmentReader, read_segments
 
@@ -52,13 +52,13 @@ def read_frames(dataset: Dataset, transfer_syntax: UID, located: Located) -> Fra
 
     PixelError where the pixels do not fit their description, or nothing can decode them.
     """
-    described = _described(dataset, transfer_syntax, located)
     try:
         decoder = get_decoder(transfer_syntax)
     except NotImplementedError:
-        raise PixelError(f"pixels in {transfer_syntax.name} cannot be decoded") from None
+        raise PixelError(f"there is no decoder for {transfer_syntax.name}") from None
     if not decoder.is_available:
         raise PixelError(f"no decoder for {transfer_syntax.name} is installed")
+    described = _described(dataset, transfer_syntax, located)
     try:
         yield from decoder.iter_array(described, raw=True, validate=False)
     except OSError:
@@ -79,8 +79,7 @@ def map_frames(
     frame comes back in another shape or type.
     """
     element = pixel_element(dataset)
-    encapsulated = transfer_syntax.is_encapsulated
-    native = ExplicitVRLittleEndian if encapsulated else transfer_syntax
+    native = ExplicitVRLittleEndian if is_encapsulated(transfer_syntax) else transfer_syntax
     packed = dataset.get("BitsAllocated") == 1
     order: Literal["<", ">"] = "<" if native.is_little_endian else ">"
     bits = np.empty(0, np.uint8)  # of a last byte that is not full yet
@@ -160,7 +159,7 @@ def _described(dataset: Dataset, transfer_syntax: UID, located: Located) -> Data
             described.add_new(tag, "OV", b"".join(read_segments(located(offsets.value))))
     reader = io.BufferedReader(SegmentReader(located(element.value)))
     described.add_new(element.tag, element.VR, reader)
-    described[element.tag].is_undefined_length = transfer_syntax.is_encapsulated
+    described[element.tag].is_undefined_length = is_encapsulated(transfer_syntax)
     described.set_original_encoding(
         transfer_syntax.is_implicit_VR, transfer_syntax.is_little_endian
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from router.dataset.encoding import BULK_TAGS, UNDEFINED_LENGTH
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,14 @@ class Span(NamedTuple):
     value: int
     length: int
     end: int
+
+
+def by_tag(spans: Iterable[Span]) -> dict[int, Span]:
+    """The elements by tag, in their order; of duplicates the first."""
+    found: dict[int, Span] = {}
+    for span in spans:
+        found.setdefault(span.tag, span)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +88,7 @@ class Scan:
     @cached_property
     def elements(self) -> Mapping[int, Span]:
         """The top-level elements by tag; of duplicates the first."""
-        return {span.tag: span for span in reversed(self.spans)}
+        return by_tag(self.spans)
 
     @cached_property
     def bulk_positions(self) -> tuple[int, ...]:

@@ -105,6 +105,8 @@ class SegmentReader(io.RawIOBase):
     Wrap it in `io.BufferedReader` for many small reads.
     """
 
+    name = "<segments>"  # pydicom.dcmread asks every BufferedReader for it
+
     def __init__(self, segments: Sequence[Segment]) -> None:
         super().__init__()
         self._segments = tuple(segment for segment in segments if segment_length(segment))

@@ -20,6 +20,7 @@ from router.dataset.encoding import (
     items_encoding,
     tag_text,
 )
+from router.dataset.scan import by_tag
 from router.dataset.scanner import element_spans, item_spans
 
 if TYPE_CHECKING:
@@ -103,8 +104,7 @@ class _Level:
         encoding = items_encoding(self.encoding, span.vr)
         for item in item_spans(self.scan, span.value, span.value + span.length, encoding):
             spans = element_spans(self.scan, item.value, item.value + item.length, encoding)
-            elements = {inner.tag: inner for inner in reversed(spans)}
-            yield _Level(self.scan, elements, encoding, self.codecs, self.signed)
+            yield _Level(self.scan, by_tag(spans), encoding, self.codecs, self.signed)
 
     def text(self, span: Span) -> tuple[str, ...]:
         if self.scan.is_sequence(span):
