@@ -90,12 +90,17 @@ class IncomingFile:
             raise storage_error(self._health, "close", error, SyncFailed) from error
 
     def discard(self) -> None:
-        """Close and remove, also after `sync` when it was not accepted."""
+        """Close and remove, also after `sync` when it was not accepted.
+
+        After a failure the file is left to the next start: only that can tell whether the
+        ledger has a row for it.
+        """
         try:
             self._close()
         except OSError as error:
             storage_error(self._health, "close", error, SpoolFailed)
-        os.unlink(self.path)
+        if self._health.failed is None:
+            os.unlink(self.path)
 
     def _write_some(self, views: Sequence[bytes | memoryview]) -> None:
         written = os.writev(self._descriptor, views)
@@ -147,15 +152,15 @@ class FileTree:
                 raise SpoolFull(NO_SPACE) from error
             raise SpoolError(f"cannot create a file of the spool: {error.strerror}") from error
 
-    def unsettled(self) -> Iterator[list[str]]:
-        """The files, per directory, of which some may never have been accepted.
+    def unsettled(self) -> Iterator[tuple[str, list[str]]]:
+        """Directories with their files, of which some may never have been accepted.
 
         To be called before the first file is created.
         """
         for number in sorted(self._numbers()):
             if self._unsettled <= number < self._current:
                 directory = self._directory(number)
-                yield [os.path.join(directory, name) for name in os.listdir(directory)]
+                yield directory, [os.path.join(directory, name) for name in os.listdir(directory)]
 
     def all_settled(self) -> None:
         """Every file of `unsettled` is either referred to or gone."""
@@ -184,7 +189,7 @@ class FileTree:
 
     def _next_directory(self) -> None:
         directory = self._directory(self._current + 1)
-        os.mkdir(directory, mode=0o700)
+        os.makedirs(directory, mode=0o700, exist_ok=True)  # there, if its sync had no space
         try:
             sync_directory(str(self._root))
         except OSError as error:

@@ -158,12 +158,11 @@ class Spool:
 
     def _remove_unreferenced(self) -> None:
         removed = 0
-        for paths in self._files.unsettled():
+        for directory, paths in self._files.unsettled():
             unreferenced = set(paths) - self.ledger.referenced(paths)
             for path in unreferenced:
                 os.unlink(path)
-            if paths:
-                self._files.remove_if_empty(os.path.dirname(paths[0]))
+            self._files.remove_if_empty(directory)
             removed += len(unreferenced)
         self._files.all_settled()
         if removed:

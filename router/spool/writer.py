@@ -29,6 +29,8 @@ T = TypeVar("T")
 Operation = tuple["Callable[[Transaction], Any]", "Future[Any]"]
 
 STORAGE_ERRORS = (apsw.FullError, apsw.IOError, apsw.CorruptError, apsw.ReadOnlyError)
+NO_SPACE = "no space left for the ledger: free some on the spool's filesystem"
+LOCKED = "another program has locked the ledger: nothing but the router may write to it"
 MOST_PER_COMMIT = 512
 IDLE = 0.25  # seconds without a write, after which a checkpoint is in nobody's way
 WAL_WHEN_IDLE = 256  # pages of 4 KiB
@@ -116,7 +118,7 @@ class Writer:
                     self._carry_out([one])
             else:
                 for _, future in batch:
-                    future.set_exception(error)
+                    future.set_exception(_as_spool_error(error))
             return
         topics = self._transaction.committed()
         for (_, future), result in zip(batch, results, strict=True):
@@ -134,14 +136,19 @@ class Writer:
             transaction.complete()
             self._sync_directories(transaction.directories)
             transaction.execute("COMMIT")
+        except apsw.BusyError as error:
+            raise SpoolError(LOCKED) from error
         except STORAGE_ERRORS as error:
             raise self._storage_error(error) from error
         return results
 
     def _roll_back(self) -> None:
         self._transaction.rolled_back()
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except apsw.Error as error:
+            self._break(error)
 
     def _sync_directories(self, directories: Iterable[str]) -> None:
         try:
@@ -153,12 +160,17 @@ class Writer:
             raise SpoolFailed(reason) from error
 
     def _storage_error(self, error: apsw.Error) -> SpoolError:
-        """A commit that could not be written: what was committed before is only safe as long as
-        nothing is written after the gap this may have left in the WAL.
+        """What a commit that could not be written means. SQLite tells a full disk as such, a used
+        up quota as a failed write; a failed sync is never about space alone.
         """
-        out_of_space = self._connection.system_errno in (errno.ENOSPC, errno.EDQUOT)
-        if isinstance(error, apsw.FullError) or out_of_space:
-            return SpoolFull("no space left for the ledger: free some on the spool's filesystem")
+        failed_write = getattr(error, "extendedresult", None) == apsw.SQLITE_IOERR_WRITE
+        out_of_quota = failed_write and self._connection.system_errno == errno.EDQUOT
+        if isinstance(error, apsw.FullError) or out_of_quota:
+            return SpoolFull(NO_SPACE)
+        return self._break(error)
+
+    def _break(self, error: apsw.Error) -> SpoolFailed:
+        """Never write again: what comes after a gap in the WAL would be lost with it."""
         self._broken = f"the ledger cannot be written: {error}"
         self._health.fail(self._broken)
         return SpoolFailed(self._broken)
@@ -178,6 +190,15 @@ class Writer:
             self._connection.wal_checkpoint(mode=mode)
         except apsw.BusyError:
             log.warning("ledger.checkpoint.waits pages=%d: a reader takes long", self._wal_pages)
-        except STORAGE_ERRORS as error:
+        except apsw.Error as error:
             log.error("ledger.checkpoint.failed error=%r", self._storage_error(error))
         self._checkpointed = self._wal_pages
+
+
+def _as_spool_error(error: Exception) -> SpoolError:
+    if isinstance(error, SpoolError):
+        return error
+    log.error("ledger.write.failed", exc_info=error)
+    failed = SpoolError(f"the ledger could not record this ({type(error).__name__}), see the log")
+    failed.__cause__ = error
+    return failed

@@ -65,6 +65,8 @@ def can_trace() -> bool:
         ("fdatasync", "EIO:when=40+", "failed"),
         ("fsync", "EIO:when=12+", "failed"),
         ("pwrite64", "EIO:when=300+", "failed"),
+        ("pwrite64", "ENOSPC:when=300+", "full"),
+        ("pwrite64", "EDQUOT:when=300+", "full"),
         ("writev", "ENOSPC:when=60+", "full"),
         ("writev", "EDQUOT:when=60+", "full"),
     ],

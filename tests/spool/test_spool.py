@@ -54,6 +54,23 @@ def test_files_nobody_accepted_are_removed_at_the_next_start(
     assert deliver(spool, "pacs") == 5
 
 
+def test_starts_leave_no_empty_directories_behind(spool: Spool) -> None:
+    for _ in range(3):
+        reopen(spool)
+    assert len([path for path in (spool.directory / "files").iterdir() if path.is_dir()]) == 1
+
+
+def test_a_ledger_locked_by_another_program_is_written_again_once_it_is_free(spool: Spool) -> None:
+    intruder = apsw.Connection(str(spool.directory / "ledger.db"))
+    intruder.execute("BEGIN IMMEDIATE")
+    with pytest.raises(SpoolError, match="another program has locked"):
+        accept(spool, planned("pacs"))
+    intruder.execute("ROLLBACK")
+    intruder.close()
+    accept(spool, planned("pacs"))
+    assert deliver(spool, "pacs") == 1
+
+
 def test_directories_without_unaccepted_files_are_not_looked_through_again(
     spool: Spool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,6 +152,7 @@ def test_after_a_failed_sync_nothing_is_accepted(spool: Spool) -> None:
         spool.ledger.accept(given).result(20)
     assert spool.ledger.summary().failed == spool.failed
     unsynced.discard()
+    assert Path(given.stored.path).exists()
 
 
 def test_what_a_chain_made_outlives_the_restart(spool: Spool) -> None:
