@@ -48,10 +48,9 @@ def load(
         if check_plugin and findings.broken.isdisjoint(use.option_positions.values()):
             findings.mistakes += check_plugin(use)
     lints = [mistake for mistake in findings.mistakes if mistake.level == "lint"]
+    data["(lints)"] = tuple(lints)
     try:
-        config = Config.model_validate(
-            {**data, "(lints)": tuple(lints)}, context={"directory": directory}
-        )
+        config = Config.model_validate(data, context={"directory": directory})
     except ValidationError as error:
         explain(error, root, findings)
     _refuse_empty(root, findings)

@@ -25,12 +25,15 @@ from router.config.when import When
 
 _AsBuilt = GetPydanticSchema(lambda _source, _handler: core_schema.any_schema())
 Chain = Annotated[tuple[ChainEntry, ...], _AsBuilt]
-# What the loader adds has an alias no YAML key is likely to be, so that the attribute's own name
-# in a file is as unknown as any other.
 
 
 def _written(default: Any) -> Any:  # noqa: ANN401
     return Field(default)
+
+
+def _added(word: str, **default: Any) -> Any:  # noqa: ANN401
+    """What the loader adds: its own name, written in a file, is as unknown as any other."""
+    return Field(alias=f"({word})", **default)
 
 
 class Model(BaseModel):
@@ -139,7 +142,7 @@ class PluginDestination(DestinationConfig):
     """A destination whose `type` is a plugin's: `plugin` says which, and with what options."""
 
     options: Any = None
-    plugin: Annotated[PluginUse, _AsBuilt] = Field(alias="(plugin)")
+    plugin: Annotated[PluginUse, _AsBuilt] = _added("plugin")
 
 
 class Route(Model):
@@ -149,7 +152,7 @@ class Route(Model):
     when: Annotated[When | Literal["otherwise"] | None, _AsBuilt] = None
     chain: Chain = ()
     to: v.Many[str] = ()
-    position: Annotated[Position, _AsBuilt] = Field(alias="(position)")
+    position: Annotated[Position, _AsBuilt] = _added("position")
 
 
 class Processing(Model):
@@ -192,4 +195,4 @@ class Config(Model):
     timezone: v.TimeZone = _written("local")
     logging: Logging = _written({})
     include: v.Many[str] = ()
-    lints: Annotated[tuple[Mistake, ...], _AsBuilt] = Field((), alias="(lints)")
+    lints: Annotated[tuple[Mistake, ...], _AsBuilt] = _added("lints", default=())

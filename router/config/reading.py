@@ -117,7 +117,7 @@ class _Builder:
             self._findings.breaks(
                 position,
                 path,
-                f"'*' makes this an alias, and none has that name; "
+                "'*' makes this an alias, and none has that name; "
                 f'if it is text, quote it: "{raw}"',
             )
         elif node.style in (">", "|") and not raw.strip():
@@ -145,7 +145,7 @@ class _Builder:
 
     def _contents(self, name: str, position: Position, path: str) -> str:
         try:
-            text = Path(self._directory, name).read_text("utf-8")
+            text = Path(self._directory, name).read_bytes().decode()
         except OSError as error:
             self._findings.breaks(position, path, f"file {name}: {error.strerror}")
             return ""

@@ -18,7 +18,7 @@ def test_secrets_come_from_the_environment_and_from_files(configured, tmp_path, 
 def test_only_the_final_newline_of_a_file_is_left_out(configured, tmp_path):
     (tmp_path / "key").write_bytes(b" secret \r\n\r\n")
     config = configured("plugins: {p: {use: set, options: {InstitutionName: !file key}}}")
-    assert config.plugins["p"].options == {"InstitutionName": " secret \n"}
+    assert config.plugins["p"].options == {"InstitutionName": " secret \r\n"}
 
 
 def test_a_secret_is_not_in_what_is_printed(configured, monkeypatch):
