@@ -1,10 +1,11 @@
 """From an accepted instance to its copies: which routes apply, and what their chains make of it."""
 
 from router.routing.chain import Chain
-from router.routing.check import check_chains, check_plugin
+from router.routing.check import check_chains, check_plugin, check_start
+from router.routing.facts import Facts
 from router.routing.failures import HookFailed
 from router.routing.generation import Generation, build_generation
-from router.routing.matching import Facts, Match, Routes
+from router.routing.matching import Match, Routes
 from router.routing.plugins import PluginError, known_plugins, load_plugin
 from router.routing.pool import WorkerPool, default_workers
 from router.routing.processor import Processor
@@ -24,6 +25,7 @@ __all__ = [
     "build_generation",
     "check_chains",
     "check_plugin",
+    "check_start",
     "default_workers",
     "known_plugins",
     "load_plugin",

@@ -11,8 +11,8 @@ import pluggy
 
 from router import hookspecs
 from router.instance import Hold, Refusal, Skip
+from router.routing.facts import Facts
 from router.routing.failures import HookFailed, describe
-from router.routing.matching import Facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator

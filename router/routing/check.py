@@ -10,10 +10,12 @@ from router.config import ConfigError, Mistake, PluginDestination
 from router.routing.build import build_plugin
 from router.routing.chain import Link, hooks_of
 from router.routing.plugins import PluginError
-from router.routing.spec import OptionsError, plugin_spec
+from router.routing.pool import WorkerPool
+from router.routing.spec import OptionsError, plugin_spec, route_specs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from router.config import ChainEntry, Config, PluginUse, Position
     from router.routing.options import OptionError
@@ -35,7 +37,7 @@ _ROUTE = (
 def check_plugin(use: PluginUse) -> list[Mistake]:
     """Whether the plugin is there and takes these options: it is constructed, but not started."""
     try:
-        hooks_of(Link(use.name, build_plugin(plugin_spec(use, None))))
+        hooks_of(Link(use.name, build_plugin(plugin_spec(use))))
     except ConfigError as error:
         return list(error.mistakes)
     except OptionsError as error:
@@ -64,6 +66,25 @@ def check_chains(config: Config) -> list[Mistake]:
                 use, use.path, use.position, _DESTINATION_TYPE, "a destination's type"
             )
     return mistakes
+
+
+def check_start(config: Config, plugins_directory: Path) -> list[Mistake]:
+    """Whether the routes' plugins can be built and started in a worker process of their own.
+
+    What is started is ended again: a new configuration is tried before the old one goes.
+    """
+    specs = route_specs(config)
+    pool = WorkerPool(1, plugins_directory, plugins_directory)
+    try:
+        return [
+            Mistake(entry.position, entry.path, f"{failure.hook} failed: {failure.reason}")
+            for route in config.routes
+            if route.chain and (failure := pool.prepare(specs[route.name]))
+            for entry in route.chain
+            if entry.plugin.name == failure.plugin
+        ]
+    finally:
+        pool.stop()
 
 
 def _uncalled(
@@ -104,7 +125,7 @@ def _out_of_order(chain: Sequence[ChainEntry]) -> Iterator[Mistake]:
 
 
 def _hooks(use: PluginUse) -> set[str]:
-    return hooks_of(Link(use.name, build_plugin(plugin_spec(use, None))))
+    return hooks_of(Link(use.name, build_plugin(plugin_spec(use))))
 
 
 def _of_option(use: PluginUse, error: OptionError) -> Mistake:

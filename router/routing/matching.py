@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, TypeAlias
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from pydicom.datadict import dictionary_VR
 
 from router.config import when as w
-from router.dataset import values
+from router.routing.facts import Facts, character_sets, fold, name_forms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -21,46 +20,7 @@ if TYPE_CHECKING:
     from router.config import Config, Position, Route
     from router.dataset import Path, Scan
     from router.instance import Association, Instance
-
-
-class Facts:
-    """What conditions are asked about; what one of them decoded the others find.
-
-    Without a scan (an association before its instances) every element is missing.
-    """
-
-    __slots__ = ("_decoded", "_folded", "_scan", "association", "received")
-
-    def __init__(self, association: Association, scan: Scan | None, received: datetime) -> None:
-        self.association = association
-        self.received = received
-        self._scan = scan
-        self._decoded: dict[str, tuple[str, ...] | None] = {}
-        self._folded: dict[str, tuple[str, ...]] = {}
-
-    @classmethod
-    def of(cls, instance: Instance) -> Facts:
-        """About the instance as it arrived."""
-        return cls(instance.association, instance._original.scan, instance.received)
-
-    def values(self, path: Path) -> tuple[str, ...] | None:
-        """The element's values, empty when it is; None when there is none."""
-        try:
-            return self._decoded[path.text]
-        except KeyError:
-            found = values(self._scan, path) if self._scan else None
-            self._decoded[path.text] = found
-            return found
-
-    def folded(self, path: Path, is_name: bool) -> tuple[str, ...]:
-        """The values as texts are compared: without case and padding; a name in all its forms."""
-        try:
-            return self._folded[path.text]
-        except KeyError:
-            texts = [fold(value) for value in self.values(path) or ()]
-            if is_name:
-                texts = [form for text in texts for form in _name_forms(text)]
-            return self._folded.setdefault(path.text, tuple(filter(None, texts)))
+    from router.routing.facts import CharacterSets
 
 
 Predicate: TypeAlias = "Callable[[Facts], bool]"
@@ -95,11 +55,12 @@ class Routes:
                 self._otherwise.append(route)
             else:
                 self._routes.append((route, predicate(route.when, config.timezone)))
-        self._order = {route.name: index for index, route in enumerate(config.routes)}
+        self._character_sets = character_sets(config)
 
     def match(self, association: Association, scan: Scan, received: datetime) -> list[Match]:
         """The routes that apply, in file order; those for `otherwise` when no other does."""
-        facts = Facts(association, scan, received)
+        assumed = self._character_sets.get(association.peer)
+        facts = Facts(association, scan, received, assumed)
         found = [Match(route, facts) for route, applies in self._routes if applies(facts)]
         return found or [Match(route, facts) for route in self._otherwise]
 
@@ -125,15 +86,17 @@ def predicate(when: w.When | None, timezone: ZoneInfo | None = None) -> Predicat
 class Condition:
     """A `when` among a plugin's options: what `router.When` promises."""
 
-    def __init__(self, when: w.When, timezone: ZoneInfo | None) -> None:
-        self._source = when, timezone
+    def __init__(
+        self, when: w.When, timezone: ZoneInfo | None, character_sets: CharacterSets
+    ) -> None:
+        self._made_of = when, timezone, character_sets
         self._applies = predicate(when, timezone)
 
-    def __reduce__(self) -> tuple[type[Condition], tuple[w.When, ZoneInfo | None]]:
-        return Condition, self._source
+    def __reduce__(self) -> tuple[type[Condition], tuple[object, ...]]:
+        return Condition, self._made_of
 
     def matches(self, instance: Instance) -> bool:
-        return self._applies(Facts.of(instance))
+        return self._applies(Facts.of(instance, self._made_of[2]))
 
 
 def _all(conditions: Iterable[w.When], timezone: ZoneInfo | None) -> Predicate:
@@ -175,7 +138,7 @@ def _element_tests(element: w.Element) -> Iterator[Predicate]:
             case w.Exists(present):
                 yield _element_exists(path, present)
             case w.Text(pattern, exact=False):
-                text = next(_name_forms(fold(pattern))) if is_name else fold(pattern)
+                text = next(name_forms(fold(pattern))) if is_name else fold(pattern)
                 if "*" in text or "?" in text:
                     yield _any_text(path, is_name, glob(text))
                 else:
@@ -232,11 +195,6 @@ def _received_during(test: w.TimeOfDay, timezone: ZoneInfo | None) -> Predicate:
     return lambda facts: test.includes(facts.received.astimezone(timezone).time())
 
 
-def fold(text: str) -> str:
-    """A text as it is compared: composed, without case, padding or trailing NULs."""
-    return unicodedata.normalize("NFC", text).casefold().strip(" \0")
-
-
 def glob(pattern: str) -> re.Pattern[str]:
     """`*` is any characters, `?` one; no pattern makes matching slower than linear in the text."""
     first, *middle = (
@@ -248,18 +206,6 @@ def glob(pattern: str) -> re.Pattern[str]:
     # Atomic groups: the leftmost match of a part is never given up, so nothing is tried twice.
     parts = "".join(f"(?>.*?{part})" for part in middle[:-1] if part)
     return re.compile(rf"(?s:{first}{parts}.*{middle[-1]})\Z")
-
-
-def _name_forms(name: str) -> Iterator[str]:
-    """A person name as rules may mean it: whole, or one of its component groups (PS3.5 6.2.1)."""
-    groups = [_without_empty_components(group) for group in name.split("=")]
-    yield "=".join(groups).rstrip("=")
-    if len(groups) > 1:
-        yield from groups
-
-
-def _without_empty_components(group: str) -> str:
-    return "^".join(part.strip() for part in group.split("^")).rstrip("^")
 
 
 def _vr(path: Path) -> str:

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import threading
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,6 @@ from router.spool.records import HeldCopy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import Future
     from pathlib import Path
 
     from router.routing.spec import ChainSpec
@@ -44,7 +44,7 @@ class _Flight:
     attempts: int
     done: Callable[[CopyOutcome | None], None]
     pool: ProcessPool
-    future: Future[CopyOutcome]
+    future: Future[CopyOutcome | None]
     verdict: CopyOutcome | None = None  # what a cancelled future means
     dead_ticks: int = 0
 
@@ -99,6 +99,13 @@ class WorkerPool:
         """
         self._fly(worker.process, spec, task, task.attempts, done)
 
+    def prepare(self, spec: ChainSpec) -> HeldCopy | None:
+        """Build and start the chain's plugins in a worker: the first that fails, and why."""
+        landed: Future[CopyOutcome | None] = Future()
+        self._fly(worker.prepare, spec, None, _TRIES, landed.set_result)
+        outcome = landed.result()
+        return outcome if isinstance(outcome, HeldCopy) else None
+
     def stop(self) -> None:
         """End the workers; what is in flight is given back."""
         self._stopping.set()
@@ -109,7 +116,7 @@ class WorkerPool:
 
     def _fly(
         self,
-        function: Callable[..., CopyOutcome],
+        function: Callable[..., CopyOutcome | None],
         spec: ChainSpec,
         task: object,
         attempts: int,

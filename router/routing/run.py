@@ -5,32 +5,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from router.instance import Hold, Skip
+from router.routing.facts import Facts
 from router.routing.failures import HookFailed, describe
-from router.routing.matching import Facts
 from router.spool.records import HeldCopy, Processed, Skipped
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Iterable
 
     from router.instance import Instance
     from router.routing.chain import Chain
+    from router.routing.spec import ChainSpec
     from router.spool.records import CopyOutcome
 
 
 def run_chain(
-    chain: Chain,
-    instance: Instance,
-    received: Instance,
-    destinations: tuple[str, ...],
-    known: Collection[str],
+    chain: Chain, spec: ChainSpec, instance: Instance, received: Instance, planned: Iterable[str]
 ) -> CopyOutcome:
-    """What the chain makes of a copy planned for `destinations`, where `known` ones can be added.
+    """What the chain, which was built by `spec`, makes of a copy planned for destinations.
 
     `received` is the same instance once more, for the filters. A plugin's failure is an outcome.
     The copy's bytes are settled when the rewrites are done: what a hook that only reads changes
     goes nowhere.
     """
-    facts = Facts.of(instance)
+    facts = Facts.of(instance, spec.character_sets)
     try:
         decision = chain.filter_instance(received, facts)
         if decision and isinstance(decision.answer, Skip):
@@ -41,7 +38,7 @@ def run_chain(
         _settle(instance, chain.called("rewrite_instance", facts))
         chain.verify_instance(instance, facts)
         kept = chain.store_instance(instance, facts)
-        added = chain.forward_instance(instance, facts, known)
+        added = chain.forward_instance(instance, facts, spec.destinations)
     except HookFailed as failure:
         return HeldCopy(failure.reason, failure.plugin, failure.hook, failure.retry_after)
     return Processed(
@@ -51,7 +48,7 @@ def run_chain(
         sop_instance_uid=instance.sop_instance_uid,
         study_instance_uid=instance.study_instance_uid,
         series_instance_uid=instance.series_instance_uid,
-        destinations=tuple(dict.fromkeys((*destinations, *added))),
+        destinations=tuple(dict.fromkeys((*planned, *added))),
         notes=tuple(kept),
     )
 

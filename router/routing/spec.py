@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from router.config.when_parsing import compile_when
+from router.routing.facts import character_sets
 from router.routing.matching import Condition
 from router.routing.options import Converter, OptionError, bind
 from router.routing.plugins import PluginError, load_plugin, plugin_file
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from router.config import ChainEntry, Config, PluginUse
     from router.config.when import When
+    from router.routing.facts import CharacterSets
 
 
 class OptionsError(PluginError):
@@ -68,6 +70,7 @@ class ChainSpec:
     sources: Mapping[Path, bytes]
     destinations: frozenset[str]
     timezone: ZoneInfo | None
+    character_sets: CharacterSets
     generation: str = ""
 
     @cached_property
@@ -77,9 +80,9 @@ class ChainSpec:
 
 def chain_spec(entries: Iterable[ChainEntry], config: Config) -> ChainSpec:
     """A chain of the configuration. Raises PluginError, ConfigError and OSError."""
-    used = tuple(entries)
+    used, sets = tuple(entries), character_sets(config)
     links = (
-        LinkSpec(plugin_spec(entry.plugin, config.timezone), entry.when, entry.timeout)
+        LinkSpec(plugin_spec(entry.plugin, config.timezone, sets), entry.when, entry.timeout)
         for entry in used
     )
     files = (plugin_file(entry.plugin.use, entry.plugin.directory) for entry in used)
@@ -88,6 +91,7 @@ def chain_spec(entries: Iterable[ChainEntry], config: Config) -> ChainSpec:
         sources={file: file.read_bytes() for file in files if file},
         destinations=frozenset(config.destinations),
         timezone=config.timezone,
+        character_sets=sets,
     )
 
 
@@ -98,7 +102,9 @@ def route_specs(config: Config) -> dict[str, ChainSpec]:
     return {name: replace(spec, generation=generation) for name, spec in specs.items()}
 
 
-def plugin_spec(use: PluginUse, timezone: ZoneInfo | None) -> PluginSpec:
+def plugin_spec(
+    use: PluginUse, timezone: ZoneInfo | None = None, assumed: CharacterSets | None = None
+) -> PluginSpec:
     """The plugin with its options read. Raises PluginError, and ConfigError for a `when`."""
 
     def condition(value: object, path: tuple[str, ...]) -> Condition:
@@ -109,7 +115,7 @@ def plugin_spec(use: PluginUse, timezone: ZoneInfo | None) -> PluginSpec:
         }
         where = ".".join((use.path, *path))
         parsed = compile_when(value, use.directory, where, use.position, positions)
-        return Condition(parsed, timezone)
+        return Condition(parsed, timezone, assumed or {})
 
     plugin = load_plugin(use.use, use.directory)
     try:

@@ -71,6 +71,7 @@ class Worker:
             return HeldCopy(describe(error), "", "")
 
     def prepare(self, slot: int, pickled: bytes) -> HeldCopy | None:
+        """Build and start the chain's plugins; the first that fails, and why."""
         self._slot = slot
         try:
             self._chain(pickled)
@@ -111,7 +112,7 @@ class Worker:
             )
             for _ in range(2)
         )
-        return run_chain(chain, own, received, task.destinations, spec.destinations)
+        return run_chain(chain, spec, own, received, task.destinations)
 
     def _watch(self, link: int, hook: str) -> None:
         timeout = self._timeouts[link] if link >= 0 else OWN_TIMEOUT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 import pydicom
@@ -27,7 +28,7 @@ def run(folder: Path, chain: str, made: Dataset) -> CopyOutcome:
     spec = chain_spec(config.routes[0].chain, config)
     built = Plugins(folder / "plugins").chain(spec)
     copies = [instance(made, folder) for _ in range(2)]
-    return run_chain(built, copies[0], copies[1], ("pacs",), spec.destinations)
+    return run_chain(built, spec, copies[0], copies[1], ["pacs"])
 
 
 def leaving(outcome: CopyOutcome) -> Dataset:
@@ -37,8 +38,6 @@ def leaving(outcome: CopyOutcome) -> Dataset:
     scan = scan_segments(outcome.segments, EXPLICIT)
     assert scan.problem is None
     content = b"".join(read_segments(outcome.segments))
-    from io import BytesIO
-
     return pydicom.dcmread(BytesIO(content), force=True)
 
 

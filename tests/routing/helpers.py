@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import io
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydicom.dataset import Dataset
+from pydicom.filebase import DicomFileLike
 from pydicom.filewriter import write_dataset
 
-from router.config import Config, load
-from router.dataset import FileRange, Scan, Scanner
+from router.config import load
+from router.dataset import FileRange, Scanner
 from router.instance import Association, Instance, Source
 from router.routing import check_chains, check_plugin, known_plugins
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from router.config import Config
+    from router.dataset import Scan
 
 EXPLICIT = "1.2.840.10008.1.2.1"
 RECEIVED = datetime(2024, 3, 5, 14, 30, tzinfo=UTC)
@@ -40,9 +47,6 @@ def dataset(**elements: object) -> Dataset:
 
 def encode(made: Dataset) -> bytes:
     buffer = io.BytesIO()
-    made._is_implicit_VR, made._is_little_endian = False, True
-    from pydicom.filebase import DicomFileLike
-
     file = DicomFileLike(buffer)
     file.is_implicit_VR, file.is_little_endian = False, True
     write_dataset(file, made, made.get("SpecificCharacterSet", "ISO_IR 6"))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from router.config import ConfigError, Mistake, load
 from router.routing import PluginError, check_chains, check_plugin, known_plugins, load_plugin
 from tests.routing.helpers import write_config
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PLUGIN = """
 from __future__ import annotations

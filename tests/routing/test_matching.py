@@ -8,7 +8,8 @@ from pydicom.sequence import Sequence
 
 from router.dataset import Scan
 from router.routing import Routes
-from router.routing.matching import Facts, glob
+from router.routing.facts import Facts
+from router.routing.matching import glob
 from tests.routing.helpers import RECEIVED, association, dataset, read_config, scan_of
 
 

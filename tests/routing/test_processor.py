@@ -8,6 +8,9 @@ import os
 import psutil
 import pytest
 
+from router.routing import check_start
+from tests.routing.helpers import read_config
+
 ONE_ROUTE = "routes: [{name: r, chain: [{plugin.py:Plugin: , timeout: 2 s}], to: [pacs]}]"
 
 
@@ -54,7 +57,7 @@ FAILURES = {
     "ends its process well": ("os._exit(0)", "its worker process ended"),
     "crashes": ("ctypes.string_at(0)", "SIGSEGV"),
     "is killed": ("os.kill(os.getpid(), 9)", "SIGKILL"),
-    "eats memory": ("self.eaten = [bytearray(1 << 24) for _ in range(1 << 14)]", "MemoryError at "),
+    "eats memory": ("self.eaten = [bytes(1 << 24) for _ in range(1 << 14)]", "MemoryError at "),
 }
 
 
@@ -136,7 +139,8 @@ def test_verify_sees_the_copy_as_it_leaves(router, finished):
 
 def test_a_forwarding_plugin_adds_destinations(router, finished):
     router.plugin(
-        "@hookimpl\ndef forward_instance(self, instance):\n    return str(instance.dataset.StudyID)\n"
+        "@hookimpl\ndef forward_instance(self, instance):\n"
+        "    return str(instance.dataset.StudyID)\n"
     )
     router.start(ONE_ROUTE)
     assert set(finished(router.accept(StudyID="vna")).destinations) == {"pacs", "vna"}
@@ -171,6 +175,26 @@ def test_a_startup_that_hangs_is_ended_too(router, finished):
     router.start(ONE_ROUTE)
     held = finished(router.accept())
     assert (held.state, held.hook) == ("held", "startup")
+
+
+@pytest.mark.parametrize(
+    ("startup", "expected"),
+    [
+        ("raise Hold('no key is there')", ["startup failed: no key is there"]),
+        ("os._exit(1)", ["startup failed: its worker process ended: exit code 1"]),
+        ("pass", []),
+    ],
+)
+def test_a_new_configuration_is_tried_before_it_goes_live(tmp_path, startup, expected):
+    (tmp_path / "plugin.py").write_text(
+        "import os\nfrom router import Hold, hookimpl\n\n"
+        "class Plugin:\n"
+        f"    @hookimpl\n    def startup(self, context):\n        {startup}\n\n"
+        "    @hookimpl\n    def rewrite_instance(self, instance): pass\n"
+    )
+    found = check_start(read_config(tmp_path, ONE_ROUTE), tmp_path / "plugins")
+    assert [mistake.message for mistake in found] == expected
+    assert all(mistake.position.line == 7 for mistake in found)
 
 
 def test_a_copy_whose_route_is_gone_is_held(router, finished):
