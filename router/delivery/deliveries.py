@@ -13,6 +13,7 @@ from router.delivery.dicom import DicomSender
 from router.delivery.folder import FolderSender
 from router.delivery.lane import Lane
 from router.delivery.outgoing import PluginSender
+from router.spool import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -47,8 +48,13 @@ class Deliveries:
 
     def start(self) -> None:
         self._ledger.subscribe(self._told)
-        topics = {_TOPIC + name for name in self._backlogs}
-        self._told({topic for topic in topics if self._ledger.next_due(topic)})
+        self._told(
+            {
+                _TOPIC + name
+                for name in self._backlogs
+                if self._ledger.count(Selection(destination=name))
+            }
+        )
 
     def stop(self, timeout: float) -> None:
         """Let every lane end the delivery it is at; what takes longer is sent again next time."""

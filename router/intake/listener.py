@@ -125,11 +125,8 @@ class StoreSession:
         try:
             received.file.sync()
             self._spool.ledger.accept(self._arrival(received, copies, now)).result()
-        except SpoolFull:
-            received.file.discard()
-            return self._refuse(request, NO_SPACE)
         except SpoolError as error:
-            # Whether the row is on the disk is not known: the file stays, the next start decides.
+            received.file.discard()  # which keeps it while its row may be on the disk
             return self._refuse(request, _spool_refusal(error))
         self._accepted += 1
         return Response(SUCCESS)

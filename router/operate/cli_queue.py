@@ -169,14 +169,23 @@ def where(config: Path | None, as_json: bool, uid: str | None, **other: str | No
     trail = ask(config, "where", uid=uid, **other)
     if as_json:
         print_json(trail)
-    elif trail["instances"]:
-        for instance in trail["instances"]:
-            click.echo("\n".join(_trail(instance)))
-        if trail["truncated"]:
-            click.echo("... and more")
     else:
-        click.echo("not known here: never accepted, or longer ago than spool.history")
+        _print_trail(trail)
     raise SystemExit(0 if trail["instances"] else 1)
+
+
+def _print_trail(trail: dict[str, Any]) -> None:
+    for instance in trail["instances"]:
+        click.echo("\n".join(_trail(instance)))
+    for refusal in trail["refusals"]:
+        click.echo(
+            f"{refusal['time']} refused to {refusal['calling_ae_title']} by "
+            f"{refusal['listener']}: 0x{refusal['status']:04X} {refusal['reason']}"
+        )
+    if trail["truncated"]:
+        click.echo("... and more")
+    if not trail["instances"] and not trail["refusals"]:
+        click.echo("not known here: never accepted, or longer ago than spool.history")
 
 
 def _trail(instance: dict[str, Any]) -> list[str]:
@@ -187,8 +196,8 @@ def _trail(instance: dict[str, Any]) -> list[str]:
         f"  {instance['received']} received from {association['calling_ae_title']} "
         f"({association['address']}) by {association['listener']}",
     ]
-    if instance["held_reason"]:
-        lines.append(f"  held: {instance['held_reason']}")
+    if instance["state"] != "planned":
+        lines.append(f"  {instance['state']}: {instance['reason']}")
     for copy in instance["copies"]:
         by = f" by {copy['plugin']} ({copy['hook']})" if copy["hook"] else ""
         why = f": {copy['reason']}" if copy["reason"] else ""

@@ -105,7 +105,7 @@ class Node:
     def _pool(self, plugins: Path) -> WorkerPool:
         workers = self._config.processing.workers
         count = default_workers() if workers == "auto" else workers
-        return WorkerPool(count, plugins, self._spool.directory / "workspace")
+        return WorkerPool(count, plugins, self._spool.workspaces)
 
     def _open_plugin_sender(self, name: str) -> Sender:
         return self._generation.destination_types[name].open_destination(
@@ -156,12 +156,13 @@ class _Live(Actions):
 
 
 def run_node(path: Path, config: Config) -> int:
-    """Run until SIGTERM or SIGINT; a second one ends it at once. Returns the exit code."""
+    """Run until SIGTERM or SIGINT; a second Ctrl-C ends it at once. Returns the exit code."""
     node = Node(path, config)
     stopping = threading.Event()
 
-    def stop(*_: object) -> None:
-        if stopping.is_set():
+    def stop(signal_number: int, _: object) -> None:
+        # Supervisors send SIGTERM to the process and to its group: twice is no impatience.
+        if stopping.is_set() and signal_number == signal.SIGINT:
             os._exit(1)
         stopping.set()
 
