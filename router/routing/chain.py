@@ -47,7 +47,8 @@ class Chain:
     """The hooks of a list of plugins.
 
     A method that decides raises HookFailed, which names the plugin and is safe to show, and asks
-    nobody after it. A method that tells (`..._ended`, `shutdown`) logs failures and goes on.
+    nobody after it; a method that tells (`..._ended`, `shutdown`) logs failures and goes on. Texts
+    are given back as plain ones: a plugin's own subclass of `str` cannot be read elsewhere.
     `facts` are what the plugins' own `when` is asked about. `watch` is called with a link's index
     and the hook before each call, and with -1 and "" after it.
     """
@@ -99,7 +100,7 @@ class Chain:
     def store_instance(self, instance: Instance, facts: Facts) -> list[str]:
         """Where it was kept, a text for each plugin that kept it."""
         readings = self._readings("store_instance", instance, facts)
-        return [call.expect(str, answer) for call, answer in readings]
+        return [str(call.expect(str, answer)) for call, answer in readings]
 
     def forward_instance(
         self, instance: Instance, facts: Facts, known: Collection[str]
@@ -110,7 +111,7 @@ class Chain:
             for name in [answer] if isinstance(answer, str) else call.expect(list, answer):
                 if name not in known:
                     raise call.failure(f"there is no destination {name!r}")
-                added.append(name)
+                added.append(str(name))
         return added
 
     def rewrite_outgoing(self, instance: Instance, facts: Facts, destination: Destination) -> None:
@@ -166,7 +167,7 @@ class _Call:
         try:
             return self.function(**arguments)
         except Hold as hold:
-            raise self.failure(hold.reason, hold.retry_after) from None
+            raise self.failure(str(hold.reason), hold.retry_after) from None
         except (Exception, SystemExit) as error:
             raise self.failure(describe(error, _file(self.link.plugin))) from None
         finally:

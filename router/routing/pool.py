@@ -9,7 +9,7 @@ import signal
 import threading
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from pebble import ProcessExpired, ProcessPool
 
@@ -42,10 +42,9 @@ class _Flight:
     slot: int
     spec: ChainSpec
     attempts: int
-    done: Callable[[CopyOutcome | None], None]
-    pool: ProcessPool
-    future: Future[CopyOutcome | None]
-    verdict: CopyOutcome | None = None  # what a cancelled future means
+    done: Callable[[Any], None]
+    future: Future[Any]
+    verdict: HeldCopy | None = None  # what a cancelled future means
     dead_ticks: int = 0
 
 
@@ -101,10 +100,10 @@ class WorkerPool:
 
     def prepare(self, spec: ChainSpec) -> HeldCopy | None:
         """Build and start the chain's plugins in a worker: the first that fails, and why."""
-        landed: Future[CopyOutcome | None] = Future()
+        landed: Future[HeldCopy | Literal["started"] | None] = Future()
         self._fly(worker.prepare, spec, None, _TRIES, landed.set_result)
-        outcome = landed.result()
-        return outcome if isinstance(outcome, HeldCopy) else None
+        outcome = landed.result() or HeldCopy("no worker process could be started", "", "startup")
+        return None if outcome == "started" else outcome
 
     def stop(self) -> None:
         """End the workers; what is in flight is given back."""
@@ -116,18 +115,17 @@ class WorkerPool:
 
     def _fly(
         self,
-        function: Callable[..., CopyOutcome | None],
+        function: Callable[..., object],
         spec: ChainSpec,
         task: object,
         attempts: int,
-        done: Callable[[CopyOutcome | None], None],
+        done: Callable[[Any], None],
     ) -> None:
         with self._lock:
             slot = self._free.pop()
             self._setting.progress.clear(slot)
-            pool = self._running_pool()
-            future = pool.schedule(function, (slot, spec.pickled, task))
-            flight = _Flight(slot, spec, attempts, done, pool, future)
+            future = self._running_pool().schedule(function, (slot, spec.pickled, task))
+            flight = _Flight(slot, spec, attempts, done, future)
             self._flights.add(flight)
         future.add_done_callback(lambda _: self._landed(flight))
         self._busy.set()
@@ -163,7 +161,7 @@ class WorkerPool:
                 self._busy.clear()
         flight.done(outcome)
 
-    def _outcome(self, flight: _Flight) -> CopyOutcome | None:
+    def _outcome(self, flight: _Flight) -> object:
         if flight.future.cancelled():
             return flight.verdict
         match flight.future.exception():
@@ -174,7 +172,7 @@ class WorkerPool:
             case _:
                 return None
 
-    def _after_death(self, flight: _Flight, exit_code: int) -> CopyOutcome | None:
+    def _after_death(self, flight: _Flight, exit_code: int) -> HeldCopy | None:
         if -exit_code in _GIVE_BACK_SIGNALS:
             return None
         how = signal.Signals(-exit_code).name if exit_code < 0 else f"exit code {exit_code}"

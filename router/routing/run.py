@@ -31,9 +31,9 @@ def run_chain(
     try:
         decision = chain.filter_instance(received, facts)
         if decision and isinstance(decision.answer, Skip):
-            return Skipped(decision.answer.reason, decision.plugin)
+            return Skipped(str(decision.answer.reason), decision.plugin)
         if decision:
-            return HeldCopy(decision.answer.reason, decision.plugin, "filter_instance")
+            return HeldCopy(str(decision.answer.reason), decision.plugin, "filter_instance")
         chain.rewrite_instance(instance, facts)
         _settle(instance, chain.called("rewrite_instance", facts))
         chain.verify_instance(instance, facts)

@@ -11,7 +11,7 @@ import shutil
 import signal
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from router.dataset import FileRange, rescan
 from router.instance import Instance, Source
@@ -70,14 +70,14 @@ class Worker:
         except Exception as error:
             return HeldCopy(describe(error), "", "")
 
-    def prepare(self, slot: int, pickled: bytes) -> HeldCopy | None:
+    def prepare(self, slot: int, pickled: bytes) -> HeldCopy | Literal["started"]:
         """Build and start the chain's plugins; the first that fails, and why."""
         self._slot = slot
         try:
             self._chain(pickled)
         except HookFailed as failure:
             return HeldCopy(failure.reason, failure.plugin, failure.hook)
-        return None
+        return "started"
 
     def shutdown(self) -> None:
         self._plugins.shutdown()
@@ -145,8 +145,8 @@ def process(slot: int, pickled: bytes, task: CopyTask) -> CopyOutcome:
         signal.signal(signal.SIGTERM, _retire)
 
 
-def prepare(slot: int, pickled: bytes, task: None) -> HeldCopy | None:
-    """Build and start the plugins of a pickled ChainSpec; the first failure."""
+def prepare(slot: int, pickled: bytes, task: None) -> HeldCopy | Literal["started"]:
+    """Build and start the plugins of a pickled ChainSpec."""
     return _worker.prepare(slot, pickled)
 
 

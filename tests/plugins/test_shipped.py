@@ -15,7 +15,8 @@ from router.routing.build import Plugins
 from router.routing.run import run_chain
 from router.routing.spec import chain_spec
 from router.spool.records import HeldCopy, Processed, Skipped
-from tests.routing.helpers import EXPLICIT, dataset, instance, read_config
+from router.testing import make_instance
+from tests.routing.helpers import EXPLICIT, dataset, read_config
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +28,7 @@ def run(folder: Path, chain: str, made: Dataset) -> CopyOutcome:
     config = read_config(folder, f"routes: [{{name: r, chain: {chain}, to: [pacs]}}]")
     spec = chain_spec(config.routes[0].chain, config)
     built = Plugins(folder / "plugins").chain(spec)
-    copies = [instance(made, folder) for _ in range(2)]
+    copies = [make_instance(made, folder, calling_ae_title="CT1") for _ in range(2)]
     return run_chain(built, spec, copies[0], copies[1], ["pacs"])
 
 

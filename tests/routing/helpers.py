@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import io
+import textwrap
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pydicom.dataset import Dataset
-from pydicom.filebase import DicomFileLike
-from pydicom.filewriter import write_dataset
 
 from router.config import load
-from router.dataset import FileRange, Scanner
-from router.instance import Association, Instance, Source
-from router.routing import check_chains, check_plugin, known_plugins
+from router.dataset import Scanner
+from router.instance import Association
+from router.routing import Processor, WorkerPool, check_chains, check_plugin, known_plugins
+from router.routing.spec import route_specs
+from router.spool import Arrival, PlannedCopy, Spool, Stored
+from router.testing import encode
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from router.config import Config
     from router.dataset import Scan
+    from router.spool.reports import CopyTrail
 
 EXPLICIT = "1.2.840.10008.1.2.1"
 RECEIVED = datetime(2024, 3, 5, 14, 30, tzinfo=UTC)
@@ -45,14 +47,6 @@ def dataset(**elements: object) -> Dataset:
     return made
 
 
-def encode(made: Dataset) -> bytes:
-    buffer = io.BytesIO()
-    file = DicomFileLike(buffer)
-    file.is_implicit_VR, file.is_little_endian = False, True
-    write_dataset(file, made, made.get("SpecificCharacterSet", "ISO_IR 6"))
-    return buffer.getvalue()
-
-
 def scan_of(made: Dataset) -> Scan:
     scanner = Scanner(EXPLICIT)
     scanner.feed(encode(made))
@@ -75,21 +69,6 @@ def association(**fields: object) -> Association:
     return Association(**(given | fields))  # type: ignore[arg-type]
 
 
-def instance(made: Dataset, folder: Path) -> Instance:
-    """An instance as a route's chain gets it, its data set in a file."""
-    content = encode(made)
-    file = folder / "received"
-    file.write_bytes(content)
-    source = Source((FileRange(str(file), 0, len(content)),), scan_of(made))
-    return Instance(
-        source,
-        association=association(),
-        route="research",
-        received=RECEIVED,
-        workspace=folder / "workspace",
-    )
-
-
 def write_config(folder: Path, text: str) -> Path:
     path = folder / "config.yaml"
     path.write_text(BEGIN + text)
@@ -103,3 +82,65 @@ def read_config(folder: Path, text: str) -> Config:
     )
     assert check_chains(config) == []
     return config
+
+
+class Router:
+    """What is between an accepted instance and its deliveries."""
+
+    def __init__(self, folder: Path, spool: Spool) -> None:
+        self.folder = folder
+        self.spool = spool
+        self.processor: Processor | None = None
+        self._number = 0
+
+    def plugin(self, body: str) -> None:
+        """Write `plugin.py` with a class `Plugin` of this body."""
+        header = "import ctypes, os, re, time\nfrom router import *\n\nclass Plugin:\n"
+        (self.folder / "plugin.py").write_text(header + textwrap.indent(body, "    "))
+
+    def start(self, routes: str, workers: int = 1, memory: int | None = None) -> Config:
+        config = read_config(self.folder, routes)
+        self.specs = route_specs(config)
+        self.pool = WorkerPool(
+            workers, self.spool.directory / "plugins", self.spool.directory / "workspace", memory
+        )
+        self.processor = Processor(self.spool.ledger, self.pool, self.specs.get)
+        self.processor.start()
+        return config
+
+    def accept(self, route: str = "r", **elements: object) -> str:
+        """Accept an instance for a route with a chain; its SOP Instance UID."""
+        self._number += 1
+        uid = f"1.2.3.4.{self._number}"
+        made = dataset(SOPInstanceUID=uid, PatientName="Secret^Patient", **elements)
+        content = encode(made)
+        file = self.spool.incoming()
+        file.write([content])
+        file.sync()
+        stored = Stored(str(file.path), 0, len(content), scan_of(made).bulk)
+        arrival = Arrival(
+            stored=stored,
+            transfer_syntax=EXPLICIT,
+            sop_class_uid=made.SOPClassUID,
+            sop_instance_uid=uid,
+            study_instance_uid=made.StudyInstanceUID,
+            series_instance_uid=made.SeriesInstanceUID,
+            patient_id="",
+            accession_number="",
+            sha256=None,
+            association=association(),
+            received=RECEIVED,
+            generation=1,
+            copies=(PlannedCopy(route, ("pacs",), True),),
+        )
+        self.spool.ledger.accept(arrival).result()
+        return uid
+
+    def copy(self, uid: str) -> CopyTrail:
+        (instance,) = self.spool.ledger.where(uid).instances
+        (copy,) = instance.copies
+        return copy
+
+    def stop(self) -> None:
+        if self.processor:
+            self.processor.stop(10)

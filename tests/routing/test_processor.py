@@ -148,6 +148,21 @@ def test_a_forwarding_plugin_adds_destinations(router, finished):
     assert (unknown.state, unknown.hook) == ("held", "forward_instance")
 
 
+def test_texts_of_a_class_of_the_plugins_own_are_taken_as_texts(router, finished):
+    router.plugin(
+        "class Own(str): pass\n\n"
+        "@hookimpl\ndef filter_instance(self, instance):\n"
+        "    if instance.dataset.StudyID == 'skip': return Skip(self.Own('not wanted'))\n\n"
+        "@hookimpl\ndef store_instance(self, instance):\n"
+        "    if instance.dataset.StudyID == 'hold': raise Hold(self.Own('not now'))\n"
+        "    return self.Own('kept')\n"
+    )
+    router.start(ONE_ROUTE)
+    assert finished(router.accept(StudyID="skip")).reason == "not wanted"
+    assert finished(router.accept(StudyID="hold")).reason == "not now"
+    assert finished(router.accept(StudyID="keep")).notes == ("kept",)
+
+
 def test_an_entry_with_a_condition_is_asked_only_where_it_applies(router, finished):
     router.plugin("@hookimpl\ndef rewrite_instance(self, instance):\n    raise Hold('asked')\n")
     router.start(
