@@ -25,6 +25,7 @@ from router.wire.errors import (
     WireError,
 )
 from router.wire.pdv import INVALID_PARAMETER, UNEXPECTED_PDU, PdvReader
+from router.wire.tolerance import tolerable
 
 if TYPE_CHECKING:
     from pynetdicom.transport import T_CONNECT
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from router.wire.association import Association
     from router.wire.stream import Stream
 
+_ASSOCIATE = (1, 2)
 _ACSE = (A_ASSOCIATE, A_RELEASE, A_ABORT, A_P_ABORT)
 _TITLES = 10  # where the AE titles are in an A-ASSOCIATE-RQ and -AC (PS3.8 tables 9-11, 9-17)
 _LOST = "Evt17"
@@ -215,7 +217,9 @@ class InlineDUL(DULServiceProvider):
 
     def _decode(self, encoded: bytes) -> None:
         try:
-            pdu, event = self._decode_pdu(bytearray(encoded))
+            plain = tolerable(encoded) if encoded[0] in _ASSOCIATE else encoded
+            pdu, event = self._decode_pdu(bytearray(plain))
+            pdu.to_primitive()  # what the state machine will do, where raising would be fatal
         except Exception:  # pynetdicom's decoders raise whatever a malformed PDU leads to
             self.fail(ProtocolViolation("undecodable PDU", INVALID_PARAMETER))
             self.event_queue.put("Evt19")

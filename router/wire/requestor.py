@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -37,8 +35,6 @@ if TYPE_CHECKING:
 MAXIMUM_CONTEXTS = 128  # odd IDs of one byte, PS3.8 table 9-13
 VERIFICATION = "1.2.840.10008.1.1"
 
-log = logging.getLogger("router.wire")
-
 
 @dataclass(frozen=True)
 class Peer:
@@ -70,11 +66,16 @@ def connect(
     except OSError as error:
         why = "timed out" if isinstance(error, TimeoutError) else error.strerror or error
         raise ConnectFailed(f"cannot connect to {peer.host} port {peer.port}: {why}") from error
-    association = _Requesting(connection, timeouts, maximum_pdu)
+    association: _Requesting | None = None
     try:
+        association = _Requesting(connection, timeouts, maximum_pdu)
         association.negotiate(peer, contexts)
-    except BaseException:
-        association.kill()
+    except BaseException as error:
+        connection.close()
+        if association is not None:
+            association.kill()
+        if isinstance(error, OSError):  # the socket's options or addresses: the peer has gone
+            raise ConnectionLost(f"connection lost: {error.strerror}") from error
         raise
     return OutgoingAssociation(association, timeouts.response)
 
@@ -133,7 +134,7 @@ class OutgoingAssociation:
 
     def release(self) -> None:
         """End it in good order; a peer that does not answer is aborted. Never raises."""
-        with contextlib.suppress(WireError):
+        if self._association.refresh():
             self._association.release()
         self._association.kill()
 

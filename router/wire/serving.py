@@ -21,6 +21,7 @@ from router.wire.service import (
     Response,
     StoreRequest,
 )
+from router.wire.tolerance import stripped_titles
 
 if TYPE_CHECKING:
     import socket
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("router.wire")
 
 UNRECOGNIZED_OPERATION = 0x0211
-_TITLES = slice(10, 42)
 _ECHOED = slice(10, 74)  # returned in the A-ASSOCIATE-AC as received (PS3.8 table 9-17)
 _ABSTRACT_SYNTAX_NOT_SUPPORTED = 3
 _FAILED_SERVICE = Rejection(2, 1, 1, "the service failed")
@@ -74,15 +74,14 @@ class ServedAssociation(Association):
             self.kill()
 
     def _negotiate(self, request_pdu: bytes, service: Service) -> bool:
-        titles = request_pdu[_TITLES]
         self.dul.titles = request_pdu[_ECHOED]
-        self.dul.take_pdu(1, _with_plain_titles(request_pdu))
+        self.dul.take_pdu(1, request_pdu)
         primitive = self.dul.receive_pdu()
         if primitive is None:  # undecodable, or another protocol version: already answered
             return False
         self.requestor.primitive = primitive
         self.requestor.address_info = AddressInformation.from_tuple(self._address)
-        answer = self._ask_service(service, self._request(titles))
+        answer = self._ask_service(service, self._request(request_pdu))
         if isinstance(answer, Rejection):
             log.info(
                 "association.rejected address=%s result=%d source=%d reason=%d why=%r",
@@ -96,12 +95,13 @@ class ServedAssociation(Association):
         self.is_established = self.dul.usable
         return self.is_established
 
-    def _request(self, titles: bytes) -> AssociationRequest:
+    def _request(self, request_pdu: bytes) -> AssociationRequest:
         user = self.requestor
+        called, calling = stripped_titles(request_pdu)
         proposed = user.primitive.presentation_context_definition_list if user.primitive else []
         return AssociationRequest(
-            calling_ae_title=_stripped(titles[16:]),
-            called_ae_title=_stripped(titles[:16]),
+            calling_ae_title=calling,
+            called_ae_title=called,
             address=self._address[0],
             port=self._address[1],
             contexts=tuple(
@@ -125,7 +125,7 @@ class ServedAssociation(Association):
             if isinstance(session, Rejection):
                 return session
             self._session = session
-            return [_answered(offer, session.answer(offer)) for offer in request.contexts]
+            return [_answered(offer, session) for offer in request.contexts]
         except Exception as error:
             log.error("association.service_failed error=%s", where(error))
             return _FAILED_SERVICE
@@ -235,39 +235,25 @@ class IncomingStore:
             self._association._told(sink.abandon)
 
 
-def _answered(offer: ContextOffer, answer: str | int) -> PresentationContext:
+def _answered(offer: ContextOffer, session: Session) -> PresentationContext:
     """The presentation context of the A-ASSOCIATE-AC."""
     context = PresentationContext()
     context.context_id = offer.context_id
     if not offer.abstract_syntax or not offer.transfer_syntaxes:
-        answer = _ABSTRACT_SYNTAX_NOT_SUPPORTED
-    else:
-        context.abstract_syntax = offer.abstract_syntax
-    if isinstance(answer, str):
-        if answer not in offer.transfer_syntaxes:
-            raise ValueError("accepted a transfer syntax that was not offered")
+        context.result = _ABSTRACT_SYNTAX_NOT_SUPPORTED
+        context.add_transfer_syntax(_IMPLICIT_VR_LITTLE_ENDIAN)  # pynetdicom wants one
+        return context
+    context.abstract_syntax = offer.abstract_syntax
+    answer = session.answer(offer)
+    if isinstance(answer, int):
+        context.result = answer
+        context.add_transfer_syntax(offer.transfer_syntaxes[0])  # not significant
+    elif answer in offer.transfer_syntaxes:
         context.result = 0
         context.add_transfer_syntax(answer)
     else:
-        context.result = answer
-        # Not significant, but pynetdicom and many peers want one.
-        context.add_transfer_syntax((*offer.transfer_syntaxes, _IMPLICIT_VR_LITTLE_ENDIAN)[0])
+        raise ValueError("accepted a transfer syntax that was not offered")
     return context
-
-
-def _with_plain_titles(request_pdu: bytes) -> bytes:
-    """The PDU with what pynetdicom is too strict about set right.
-
-    AE titles may be blank, padded with NUL or hold any character; the protocol version is a set
-    of bits of which the first is ours (PS3.8 table 9-11).
-    """
-    version = int.from_bytes(request_pdu[6:8], "big")
-    plain = b"\0\1" if version & 1 else request_pdu[6:8]
-    return request_pdu[:6] + plain + request_pdu[8:10] + b"TITLE".ljust(16) * 2 + request_pdu[42:]
-
-
-def _stripped(title: bytes) -> str:
-    return title.decode("latin-1").strip("\0 ")
 
 
 def _failure(why: str) -> Response:

@@ -109,7 +109,6 @@ class Stream:
         events = select.POLLOUT | _CLOSING | (select.POLLIN if heed_abort else 0)
         at = 0
         while at < len(views):
-            self._check_interrupted()
             try:
                 sent = self.socket.sendmsg(views[at : at + IOV_MAXIMUM])
             except BlockingIOError:
@@ -153,7 +152,11 @@ class Stream:
         self._interrupted = False
 
     def close(self) -> None:
+        """Close, and let go of the buffer: pynetdicom's objects wait for the garbage collector."""
         self.socket.close()
+        self.buffer = bytearray()
+        self.view = memoryview(self.buffer)
+        self.start = self.end = 0
 
     def _heed_abort(self, events: int) -> int:
         """Look at what arrived while sending; the events worth waiting for from then on."""

@@ -3,7 +3,7 @@
 import contextlib
 import io
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
@@ -21,6 +21,7 @@ def by_pydicom(encoded: bytes) -> Dataset:
     return read_dataset(io.BytesIO(encoded), True, True)
 
 
+@settings(deadline=None)
 @given(numbers, uids, uids, numbers, st.none() | st.tuples(st.just("MOVER"), numbers))
 def test_a_store_request_reads_the_same_in_pydicom(message_id, sop_class, instance, prio, mover):
     encoded = command.encode_store_request(message_id, sop_class, instance, prio, mover)
@@ -40,6 +41,7 @@ def test_a_store_request_reads_the_same_in_pydicom(message_id, sop_class, instan
     )
 
 
+@settings(deadline=None)
 @given(numbers, numbers, st.text(max_size=100))
 def test_a_response_reads_the_same_in_pydicom(message_id, status, comment):
     request = command.decode(command.encode_store_request(message_id, CT, "1.2.3", 0, None))
@@ -69,6 +71,7 @@ def test_what_pydicom_writes_is_understood():
     assert (decoded.responded_message_id, decoded.has_data_set) == (9, False)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_rubbish_is_a_violation_or_a_command_set(encoded):
     with contextlib.suppress(ProtocolViolation):

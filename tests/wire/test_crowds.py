@@ -64,7 +64,7 @@ def test_unfinished_requests_share_one_allowance(listen):
     crowd[1].send(request[:59_999])
     assert crowd[0].receive() == (0, b"")
     crowd[1].send(request[59_999:])
-    assert crowd[1].receive()[0] == 7  # undecodable, but it was read
+    assert crowd[1].receive()[0] == 3  # for what it says, but it was read
     for peer in crowd:
         peer.close()
 

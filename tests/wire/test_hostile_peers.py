@@ -54,6 +54,15 @@ def test_an_undecodable_request_is_aborted(listen, recorder):
     assert recorder.requests == []
 
 
+@pytest.mark.parametrize("at", range(6, len(associate_request())))
+def test_a_request_with_one_odd_byte_gets_an_answer(listen, at):
+    request = bytearray(associate_request())
+    request[at] ^= 0xFF
+    with RawPeer.to(listen().port) as peer:
+        peer.send(bytes(request))
+        assert peer.receive()[0] in (2, 3, 7)
+
+
 def test_another_protocol_version_is_rejected_for_good(listen):
     with RawPeer.to(listen().port) as peer:
         peer.send(associate_request(version=2))

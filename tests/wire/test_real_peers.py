@@ -117,15 +117,12 @@ def test_storescp_receives_every_byte(storescp, instance, nodelay, maximum):
     for number, size in enumerate((2, 1000, 16370, 131060, 2 << 20)):
         path = instance(number, size)
         raw, offset = data_set_of(path)
-        segments = [
-            raw[offset : offset + 20],
-            FileRange(str(path), offset + 20, len(raw) - offset - 20),
-        ]
+        head, bulk = raw[offset : offset + 20], (offset + 20, len(raw) - offset - 20)
         response = association.store(
             association.context_for(CT, EXPLICIT),
             CT,
             f"1.2.3.{number}",
-            [raw[offset : offset + 20], bulk],
+            [head, FileRange(str(path), *bulk)],
         )
         assert response == Response(0)
         received = (folder / f"CT.1.2.3.{number}").read_bytes()

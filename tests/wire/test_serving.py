@@ -59,11 +59,14 @@ def test_every_context_is_answered_by_itself(listen, recorder):
     assert recorder.offers[0].transfer_syntaxes == (IMPLICIT, EXPLICIT)
 
 
-def test_a_transfer_syntax_that_was_not_offered_rejects_the_association(listen, recorder):
+def test_a_transfer_syntax_that_was_not_offered_rejects_the_association(
+    listen, recorder, wait_until
+):
     recorder.answers = {1: "1.2.3"}
     with RawPeer.to(listen().port) as peer:
         peer.send(associate_request())
         assert peer.receive() == (3, bytes([0, 2, 1, 1]))
+    wait_until(lambda: recorder.endings == ["aborted"])
 
 
 def test_a_rejection_is_sent_as_it_is(listen, recorder):
@@ -124,6 +127,30 @@ def test_extended_negotiation_is_answered_with_nothing(listen):
         assert user_items_of(body) == {0x51, 0x52, 0x55}
         peer.send(store_message(b"data"))
         assert peer.status() == 0
+
+
+@pytest.mark.parametrize(
+    ("extra", "told"),
+    [
+        pytest.param(item(0x77, b"private"), "", id="unknown item"),
+        pytest.param(item(0x55, b""), "", id="empty version name"),
+        pytest.param(item(0x55, b"VERSION\0"), "VERSION", id="NUL"),
+        pytest.param(item(0x55, b"R\xf6n\n\\1"), "R n  1", id="odd characters"),
+        pytest.param(item(0x55, b"A" * 30), "A" * 16, id="long version name"),
+    ],
+)
+def test_odd_user_information_does_not_matter(listen, recorder, extra, told):
+    RawPeer.associated(listen().port, extra=extra).close()
+    assert recorder.requests[0].implementation_version_name == told
+
+
+def test_a_context_without_transfer_syntax_is_refused_without_asking(listen, recorder):
+    with RawPeer.to(listen().port) as peer:
+        peer.send(associate_request([(CT, []), (CT, [IMPLICIT])]))
+        kind, body = peer.receive()
+    assert kind == 2
+    assert {i: result for i, (result, _) in contexts_of(body).items()} == {1: 3, 3: 0}
+    assert len(recorder.offers) == 1
 
 
 @pytest.mark.parametrize("maximum", [None, 0, 1, 6, 7, 8, 13, 128, 4096, 0xFFFFFFFF])
