@@ -90,11 +90,11 @@ class Lane(threading.Thread):
         self._backlog.worked()
 
     def _object_refused(self, task: DeliveryTask, refusal: Rejected) -> None:
-        if task.attempts + 1 >= self._backlog.settings.object_tries:
+        if task.refusals + 1 >= self._backlog.settings.object_tries:
             self._write_down(task, "held", refusal.status, refusal.reason)
             return
-        wait = timedelta(seconds=_FIRST_OBJECT_RETRY * 4**task.attempts)
-        self._write_down(task, "retry", refusal.status, refusal.reason, datetime.now(UTC) + wait)
+        wait = timedelta(seconds=_FIRST_OBJECT_RETRY * 4**task.refusals)
+        self._write_down(task, "refused", refusal.status, refusal.reason, datetime.now(UTC) + wait)
 
     def _destination_failed(
         self, task: DeliveryTask, rest: list[DeliveryTask], failure: Unavailable

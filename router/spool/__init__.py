@@ -6,6 +6,7 @@ from router.spool.ledger import Ledger
 from router.spool.records import (
     Arrival,
     Attempt,
+    AttemptOutcome,
     CopyOutcome,
     CopyTask,
     DeliveryTask,
@@ -23,6 +24,7 @@ from router.spool.spool import Spool
 __all__ = [
     "Arrival",
     "Attempt",
+    "AttemptOutcome",
     "CopyOutcome",
     "CopyTask",
     "DeliveryTask",

@@ -42,7 +42,7 @@ SELECT_DELIVERY = "SELECT instance, destination, state, tries FROM deliveries WH
 INSERT_ATTEMPT = "INSERT INTO attempts VALUES(?, ?, ?, ?, ?, ?, ?)"
 UPDATE_DELIVERY = """
 UPDATE deliveries SET state = ?, due = ?, reason = ?, changed = ?,
-    attempts = attempts + 1, tries = tries + 1
+    attempts = attempts + 1, tries = tries + 1, refusals = refusals + ?
 WHERE id = ?
 """
 COUNT_TRY = "UPDATE deliveries SET tries = tries + 1 WHERE id = ?"
@@ -111,10 +111,11 @@ def finish(transaction: Transaction, attempt: Attempt) -> None:
         transaction.execute(COUNT_TRY, (delivery,))
         return
     new_state: str = attempt.outcome
-    if new_state == "retry":
+    refused = new_state == "refused"
+    if new_state in ("retry", "refused"):
         new_state = "queued" if retry_at is None else "waiting"
     reason = None if new_state == "delivered" else _reason(attempt)
-    transaction.execute(UPDATE_DELIVERY, (new_state, retry_at, reason, time, delivery))
+    transaction.execute(UPDATE_DELIVERY, (new_state, retry_at, reason, time, refused, delivery))
     if new_state in ("delivered", "discarded"):
         transaction.touched.add(instance)
     elif new_state != "held":

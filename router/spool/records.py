@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 InstanceState = Literal["planned", "held", "released", "discarded"]
 CopyState = Literal["received", "processed", "skipped", "held", "discarded"]
 DeliveryState = Literal["queued", "held", "delivered", "discarded", "suppressed"]
-AttemptOutcome = Literal["delivered", "retry", "held", "discarded"]
+AttemptOutcome = Literal["delivered", "retry", "refused", "held", "discarded"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,8 @@ class DeliveryTask:
     """One copy to be sent to one destination.
 
     The segments are the data set as it leaves. `bulk` and `problem` are the stored instance's
-    and `bulk` is None for a changed copy. `attempts` counts from the last release.
+    and `bulk` is None for a changed copy. `attempts` counts from the last release, and
+    `refusals` those of them in which the destination would not have this very object.
     """
 
     delivery_id: int
@@ -162,6 +163,7 @@ class DeliveryTask:
     received: datetime
     first_queued: datetime
     attempts: int
+    refusals: int
     move_originator: tuple[str, int] | None
 
 
@@ -169,7 +171,8 @@ class DeliveryTask:
 class Attempt:
     """One try at a delivery: `status` and `comment` as the peer gave them, or what went wrong.
 
-    A `retry` is due again at `retry_at`; without it, at once.
+    `retry` says that the destination failed, `refused` that it would not have this object; either
+    is due again at `retry_at`, without it at once.
     """
 
     delivery_id: int

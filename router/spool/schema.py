@@ -68,7 +68,7 @@ CREATE TABLE deliveries(
     series INTEGER NOT NULL, destination TEXT NOT NULL, state TEXT NOT NULL,
     priority INTEGER NOT NULL DEFAULT 0, due INTEGER, first_queued INTEGER NOT NULL,
     size INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, tries INTEGER NOT NULL DEFAULT 0,
-    changed INTEGER, reason TEXT);
+    refusals INTEGER NOT NULL DEFAULT 0, changed INTEGER, reason TEXT);
 CREATE INDEX deliveries_instance ON deliveries(instance);
 CREATE INDEX deliveries_queued ON deliveries(destination, priority DESC) WHERE state = 'queued';
 CREATE INDEX deliveries_waiting ON deliveries(destination, due) WHERE state = 'waiting';

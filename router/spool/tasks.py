@@ -30,7 +30,8 @@ SELECT c.id, c.instance, c.route, c.destinations, c.attempts, {_INSTANCE}
 FROM copies c JOIN instances i ON i.id = c.instance {_OF_INSTANCE} WHERE c.id = ?
 """
 DELIVERY = f"""
-SELECT d.id, d.instance, d.destination, c.route, d.size, d.first_queued, d.attempts, c.segments,
+SELECT d.id, d.instance, d.destination, c.route, d.size, d.first_queued, d.attempts, d.refusals,
+       c.segments,
        c.transfer_syntax, c.sop_class_uid, c.sop_instance_uid, c.study_instance_uid,
        c.series_instance_uid, {_INSTANCE}
 FROM deliveries d JOIN copies c ON c.id = d.copy JOIN instances i ON i.id = d.instance
@@ -79,13 +80,14 @@ def copy_task(connection: apsw.Connection, row: int, paths: Paths) -> CopyTask:
 
 def delivery_task(connection: apsw.Connection, row: int, paths: Paths) -> DeliveryTask:
     (columns,) = fetch(connection, DELIVERY, (row,))
-    delivery_id, instance_id, destination, route, size, queued, attempts, segments = columns[:8]
-    values = _instance(columns[13:], paths)
+    delivery_id, instance_id, destination, route, size, queued = columns[:6]
+    attempts, refusals, segments = columns[6:9]
+    values = _instance(columns[14:], paths)
     stored: Stored = values.pop("stored")
     del values["generation"]
     if segments is not None:
         names = ("transfer_syntax", "sop_class_uid", "sop_instance_uid", "study_instance_uid")
-        values |= zip((*names, "series_instance_uid"), columns[8:13], strict=True)
+        values |= zip((*names, "series_instance_uid"), columns[9:14], strict=True)
     whole = FileRange(stored.path, stored.offset, stored.length)
     return DeliveryTask(
         delivery_id=delivery_id,
@@ -98,6 +100,7 @@ def delivery_task(connection: apsw.Connection, row: int, paths: Paths) -> Delive
         problem=stored.problem,
         first_queued=from_microseconds(queued),
         attempts=attempts,
+        refusals=refusals,
         **values,
     )
 
