@@ -175,7 +175,7 @@ class _Splicer:
     def bulk(
         self, element: DataElement, value: BulkValue, encoding: Encoding, codecs: Codecs
     ) -> list[Part]:
-        if value.scan not in (None, self.scan):
+        if value.scan is not None and value.scan is not self.scan:
             raise ValueError(f"{element.tag} has a bulk value of another instance: copy its bytes")
         if element.VR in TEXT_VRS and value.codecs != codecs:
             text = decode(
