@@ -48,8 +48,7 @@ class RunningRouter:
         return call(self.spool, action, **arguments)
 
     def port(self, listener: str) -> int:
-        [port] = [each["port"] for each in self.ask("status")["listeners"] if each["name"] == listener]
-        return port
+        return {each["name"]: each["port"] for each in self.ask("status")["listeners"]}[listener]
 
     def command(self, *arguments: str, check: bool = False) -> subprocess.CompletedProcess:
         """A `dicom-router` command about this router, as an admin would type it."""
@@ -145,8 +144,20 @@ class Orthanc:
         return False
 
     def get(self, path: str):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=10) as page:
-            return json.load(page)
+        return self._ask("GET", path, None)
+
+    def post(self, path: str, body):
+        return self._ask("POST", path, body)
+
+    def put(self, path: str, body):
+        return self._ask("PUT", path, body)
+
+    def _ask(self, method: str, path: str, body):
+        content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        url = f"http://127.0.0.1:{self.http_port}{path}"
+        request = urllib.request.Request(url, content, method=method)
+        with urllib.request.urlopen(request, timeout=BOUND) as page:
+            return json.loads(page.read() or b"null")
 
     def instances(self) -> list[str]:
         return self.get("/instances")
@@ -169,10 +180,11 @@ def until(condition, what: str, timeout: float = BOUND) -> None:
         time.sleep(0.05)
 
 
-def storescu(port: int, *paths: Path | str, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess:
+def storescu(port: int, *arguments: Path | str) -> subprocess.CompletedProcess:
     """Send with DCMTK's storescu, Nagle's algorithm off."""
+    target = ["-aec", "ROUTER", "-aet", "CT1", "127.0.0.1", str(port)]
     return subprocess.run(
-        ["storescu", "-aec", "ROUTER", "-aet", "CT1", *options, "127.0.0.1", str(port), *map(str, paths)],
+        ["storescu", *target, *map(str, arguments)],
         capture_output=True,
         text=True,
         env={**os.environ, "TCP_NODELAY": "1"},

@@ -13,11 +13,10 @@ from router.dataset import FileRange, open_part10
 from router.wire import OutgoingAssociation, Peer, WireError, connect
 
 
-def generate(directory: Path, count: int, study: str = "", pixels: int = 2048, **values) -> list[Path]:
+def generate(directory: Path, count: int, pixels: int = 2048, **values) -> list[Path]:
     """CT instances of one study with random pixels of that many bytes; `values` by keyword."""
     directory.mkdir(parents=True, exist_ok=True)
-    study = study or generate_uid()
-    series = generate_uid()
+    study, series = generate_uid(), generate_uid()
     paths = []
     for number in range(count):
         dataset = Dataset()

@@ -28,10 +28,11 @@ def kill_again_and_again(run_router, storescp, free_port, tmp_path, seed: int, k
     one = storescp("ONE")
     router = run_router(CONFIG.format(port=free_port(), one=one.port))
     port = router.port("modalities")
-    senders = [
-        Sender(generate(tmp_path / f"study{n}", 150 * kills, pixels=moments.choice([64, 40_000])), port)
-        for n in range(3)
-    ]
+    senders = []
+    for number in range(3):
+        pixels = moments.choice([64, 40_000])
+        files = generate(tmp_path / f"study{number}", 150 * kills, pixels=pixels)
+        senders.append(Sender(files, port))
     for sender in senders:
         sender.start()
     for _ in range(kills):

@@ -67,9 +67,7 @@ def test_a_paused_destination_gets_nothing_until_it_is_resumed_even_after_a_rest
     until(lambda: len(other.files()) == 5, "it got everything")
 
 
-def test_a_delivery_that_is_discarded_is_remembered_with_its_reason(
-    run_router, storescp, tmp_path
-):
+def test_a_delivery_that_is_discarded_is_remembered_with_its_reason(run_router, storescp, tmp_path):
     up, down = storescp("UP"), storescp("DOWN", start=False)
     router = run_router(CONFIG.format(up=up.port, down=down.port))
     [path] = generate(tmp_path / "sent", 1)

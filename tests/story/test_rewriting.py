@@ -84,9 +84,7 @@ def test_one_destination_has_the_instance_as_it_came_and_the_other_its_own_versi
 
 def test_workers_read_the_header_of_an_instance_and_not_its_bulk(routed, tmp_path):
     router, _, research = routed
-    [first, second] = generate(
-        tmp_path / "sent", 2, pixels=BULK, StudyDescription="RESEARCH"
-    )
+    [first, second] = generate(tmp_path / "sent", 2, pixels=BULK, StudyDescription="RESEARCH")
     send(router, first)
     until(lambda: research.files(), "the workers have started")
     before = read_by_workers(router)
