@@ -24,6 +24,7 @@ from router.dataset import (
     total_length,
 )
 from router.dataset import segments as splice
+from router.dataset.encoding import is_encapsulated
 from router.dataset.segments import CHUNK, cut
 from router.dataset.workspace import new_file
 
@@ -265,7 +266,7 @@ class Instance:
             else:
                 with open(source, "rb") as given:
                     shutil.copyfileobj(given, file, CHUNK)
-            replace_value(self.dataset, path, file, self.transfer_syntax.is_encapsulated)
+            replace_value(self.dataset, path, file, is_encapsulated(self.transfer_syntax))
 
     def open(self) -> BinaryIO:
         """The instance as it leaves, as a DICOM file (PS3.10)."""

@@ -59,8 +59,15 @@ def read_frames(dataset: Dataset, transfer_syntax: UID, located: Located) -> Fra
     if not decoder.is_available:
         raise PixelError(f"no decoder for {transfer_syntax.name} is installed")
     described = _described(dataset, transfer_syntax, located)
+    packed = described.get("BitsAllocated") == 1 and not is_encapsulated(transfer_syntax)
     try:
-        yield from decoder.iter_array(described, raw=True, validate=False)
+        frames = (
+            _packed_frames(described)
+            if packed
+            else decoder.iter_array(described, raw=True, validate=False)
+        )
+        for frame, meta in frames:
+            yield frame.astype(frame.dtype.newbyteorder("="), copy=False), meta
     except OSError:
         raise
     except Exception as error:
@@ -142,6 +149,22 @@ def blanking(dataset: Dataset, rectangles: Iterable[tuple[int, int, int, int]]) 
         return frame
 
     return blank
+
+
+def _packed_frames(described: Dataset) -> Frames:
+    """Frames of single bits; pydicom 3.0.2 loses the last byte of some that begin inside one."""
+    rows, columns = described.Rows, described.Columns
+    meta = {
+        "photometric_interpretation": described.PhotometricInterpretation,
+        "samples_per_pixel": described.SamplesPerPixel,
+        "bits_allocated": 1,
+    }
+    for index in range(int(described.get("NumberOfFrames", 1))):
+        byte, bit = divmod(index * rows * columns, 8)
+        described.PixelData.seek(byte)
+        held = np.frombuffer(described.PixelData.read((bit + rows * columns + 7) // 8), np.uint8)
+        bits = np.unpackbits(held, bitorder="little")[bit : bit + rows * columns]
+        yield bits.reshape(rows, columns), meta
 
 
 def _described(dataset: Dataset, transfer_syntax: UID, located: Located) -> Dataset:
