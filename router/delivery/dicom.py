@@ -5,16 +5,23 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from router.delivery.proposal import Kind, propose
+from router.dataset import scan_segments, to_implicit
+from router.delivery.proposal import (
+    EXPLICIT_LITTLE_ENDIAN,
+    IMPLICIT_LITTLE_ENDIAN,
+    Kind,
+    propose,
+)
 from router.delivery.receipt import Receipt
 from router.instance import Rejected, Unavailable
 from router.status import Verdict, classify
 from router.wire import NoAcceptedContext, Peer, SourceUnreadable, Timeouts, WireError, connect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from router.config import DicomDestination
+    from router.dataset import Segment
     from router.spool import DeliveryTask
     from router.wire import OutgoingAssociation
 
@@ -41,12 +48,10 @@ class DicomSender:
             calling_ae_title=task.association.calling_ae_title
         )
         association = self._associated(kind, calling)
-        context_id = association.context_for(*kind)
-        if context_id is None:
-            raise Rejected(f"{self._settings.ae_title} accepts no {_words(kind)}")
+        context_id, segments = self._form(association, task)
         try:
             response = association.store(
-                context_id, task.sop_class_uid, task.sop_instance_uid, task.segments
+                context_id, task.sop_class_uid, task.sop_instance_uid, segments
             )
         except SourceUnreadable as error:
             self.close()
@@ -62,6 +67,25 @@ class DicomSender:
         association, self._association = self._association, None
         if association is not None and association.is_open:
             association.release()
+
+    def _form(
+        self, association: OutgoingAssociation, task: DeliveryTask
+    ) -> tuple[int, Sequence[Segment]]:
+        """The context to send in, and the bytes: as they are, or without their VRs if need be."""
+        context_id = association.context_for(task.sop_class_uid, task.transfer_syntax)
+        if context_id is not None:
+            return context_id, task.segments
+        context_id = association.context_for(task.sop_class_uid, IMPLICIT_LITTLE_ENDIAN)
+        if context_id is None or task.transfer_syntax != EXPLICIT_LITTLE_ENDIAN:
+            kind = (task.sop_class_uid, task.transfer_syntax)
+            raise Rejected(f"{self._settings.ae_title} accepts no {_words(kind)}")
+        scan = scan_segments(task.segments, task.transfer_syntax, task.bulk)
+        if scan.problem:
+            raise Rejected(
+                f"{self._settings.ae_title} takes it in Implicit VR Little Endian only, and it "
+                "cannot be converted: its data set cannot be walked to its end"
+            )
+        return context_id, to_implicit(scan, task.segments)
 
     def _judge(self, status: int, comment: str) -> Receipt:
         verdict = classify(status)
