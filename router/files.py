@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tempfile
 import unicodedata
 from contextlib import suppress
@@ -17,26 +18,35 @@ _LONGEST_NAME = 180  # bytes; file systems take 255, and other programs append t
 _RESERVED = {"CON", "PRN", "AUX", "NUL", "CLOCK$"} | {
     f"{port}{number}" for port in ("COM", "LPT") for number in range(10)
 }
+_ALTERED = re.compile(r"~[0-9a-f]{12}$")
 
 
 def safe_name(text: str) -> str:
     """`text` as the name of one file or directory, whoever chose the text.
 
-    Never empty, "." or "..", without separators, control characters, leading dots or names a
-    Windows share reserves, at most 180 bytes. A text that had to be altered ends in a hash of
-    itself, so that two different texts never become one name.
+    A text that has to be altered ends in a hash of itself, and so does one that looks like that:
+    two different texts never become one name.
     """
-    kept = "".join(_safe_character(character) for character in text)
-    kept = kept.rstrip(". ")
-    if kept.startswith((".", " ")):
-        kept = "_" + kept[1:]
-    if kept.split(".")[0].strip().upper() in _RESERVED:
-        kept = "_" + kept
-    if kept == text and len(kept.encode()) <= _LONGEST_NAME:
-        return kept
+    if is_safe_name(text) and not _ALTERED.search(text):
+        return text
+    kept = _harmless(text)
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
     cut = kept.encode()[: _LONGEST_NAME - 13].decode("utf-8", "ignore")
     return f"{cut or '_'}~{digest}"
+
+
+def is_safe_name(text: str) -> bool:
+    """Whether it is one name everywhere: not empty, at most 180 bytes, without separators,
+    control characters, a dot at either end, or what a Windows share reserves.
+    """
+    return bool(text) and _harmless(text) == text and len(text.encode()) <= _LONGEST_NAME
+
+
+def _harmless(text: str) -> str:
+    kept = "".join(_safe_character(character) for character in text).rstrip(". ")
+    if kept.startswith((".", " ")):
+        kept = "_" + kept[1:]
+    return "_" + kept if kept.split(".")[0].strip().upper() in _RESERVED else kept
 
 
 def _safe_character(character: str) -> str:

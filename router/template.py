@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from router.dataset import parse_path
 from router.elements import ElementPath, element_texts
-from router.files import relative_parts, safe_name
+from router.files import is_safe_name, relative_parts, safe_name
 from router.instance import Hold
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ class Template:
 
     def render_name(self, instance: Instance) -> str:
         """As `render`, as the name of one file: see `safe_name`."""
-        return safe_name(self._render(instance, safe_name))
+        name = self._render(instance, safe_name)
+        return name if is_safe_name(name) else safe_name(name)
 
     def _render(self, instance: Instance, made: Callable[[str], str]) -> str:
         return "".join(

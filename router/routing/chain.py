@@ -168,7 +168,7 @@ class _Call:
             return self.function(**arguments)
         except Hold as hold:
             raise self.failure(str(hold.reason), hold.retry_after) from None
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # a hook that raises SystemExit has failed as well
             raise self.failure(describe(error, _file(self.link.plugin))) from None
         finally:
             self.watch(-1, "")

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from router.config import ChainEntry, Config, PluginUse, Position
+    from router.config import ChainEntry, Config, PluginUse, Position, Route
     from router.routing.options import OptionError
+    from router.spool.records import HeldCopy
 
 _EVERYWHERE = {"startup", "shutdown"}
 _LISTENER = ("accept_association", "accept_instance", "association_ended")
@@ -77,14 +78,20 @@ def check_start(config: Config, plugins_directory: Path) -> list[Mistake]:
     pool = WorkerPool(1, plugins_directory, plugins_directory)
     try:
         return [
-            Mistake(entry.position, entry.path, f"{failure.hook} failed: {failure.reason}")
+            _not_started(route, failure)
             for route in config.routes
             if route.chain and (failure := pool.prepare(specs[route.name]))
-            for entry in route.chain
-            if entry.plugin.name == failure.plugin
         ]
     finally:
         pool.stop()
+
+
+def _not_started(route: Route, failure: HeldCopy) -> Mistake:
+    message = f"{failure.hook or 'startup'} failed: {failure.reason}"
+    for entry in route.chain:
+        if entry.plugin.name == failure.plugin:
+            return Mistake(entry.position, entry.path, message)
+    return Mistake(route.position, f"routes.{route.name}", message)
 
 
 def _uncalled(

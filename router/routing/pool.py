@@ -8,6 +8,7 @@ import os
 import signal
 import threading
 from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -31,7 +32,7 @@ log = logging.getLogger("router.routing")
 _TICK = 0.2  # seconds between two looks at what the workers are doing
 _LOST_AFTER = 5  # ticks that a dead worker's copy may take to be reported
 _TRIES = 3  # of a copy whose worker was killed outside of any hook
-_RETRY_AFTER = 60.0  # seconds, then
+_RETRY_AFTER = 60.0  # seconds between them
 _GIVE_BACK_SIGNALS = (signal.SIGTERM, signal.SIGINT)  # somebody stops us; no plugin's fault
 
 
@@ -111,6 +112,8 @@ class WorkerPool:
         self._busy.set()
         self._watcher.join()
         self._end_pool()
+        for flight in list(self._flights):
+            flight.future.cancel()
         self._log.close()
 
     def _fly(
@@ -122,13 +125,14 @@ class WorkerPool:
         done: Callable[[Any], None],
     ) -> None:
         with self._lock:
+            pool = self._running_pool()
             slot = self._free.pop()
             self._setting.progress.clear(slot)
-            future = self._running_pool().schedule(function, (slot, spec.pickled, task))
+            future = pool.schedule(function, (slot, spec.pickled, task))
             flight = _Flight(slot, spec, attempts, done, future)
             self._flights.add(flight)
+            self._busy.set()
         future.add_done_callback(lambda _: self._landed(flight))
-        self._busy.set()
 
     def _running_pool(self) -> ProcessPool:
         if self._pool is None or not self._pool.active:
@@ -169,14 +173,15 @@ class WorkerPool:
                 return flight.future.result()
             case ProcessExpired() as died:
                 return self._after_death(flight, died.exitcode)
-            case _:
+            case BrokenProcessPool():  # of an idle worker that ended, too
                 return None
+            case error:
+                return self._held(flight, f"its worker failed: {type(error).__name__}")
 
     def _after_death(self, flight: _Flight, exit_code: int) -> HeldCopy | None:
         if -exit_code in _GIVE_BACK_SIGNALS:
             return None
-        how = signal.Signals(-exit_code).name if exit_code < 0 else f"exit code {exit_code}"
-        return self._held(flight, f"its worker process ended: {how}")
+        return self._held(flight, f"its worker process ended: {_told(exit_code)}")
 
     def _held(self, flight: _Flight, reason: str) -> HeldCopy:
         doing = self._setting.progress.read(flight.slot)
@@ -229,6 +234,13 @@ def default_memory(workers: int) -> int:
     """An equal part of the machine's memory for each worker and the router, 1 GiB at least."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return max(1 << 30, total // (workers + 1))
+
+
+def _told(exit_code: int) -> str:
+    try:
+        return signal.Signals(-exit_code).name if exit_code < 0 else f"exit code {exit_code}"
+    except ValueError:
+        return f"signal {-exit_code}"
 
 
 def _is_alive(pid: int) -> bool:

@@ -7,6 +7,7 @@ import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from router.spool.errors import SpoolFailed
 from router.spool.records import HeldCopy, Processed, Skipped
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("router.routing")
 
 _AFTER_TROUBLE = 1.0  # seconds before copies are taken again that came back unprocessed
+_WHILE_FULL = 0.2  # seconds until the pool may have a place whose worker had to be killed
 _AT_LEAST_EVERY = 60.0  # seconds between two looks into the ledger
 
 
@@ -54,6 +56,8 @@ class Processor:
         with self._landed:
             self._landed.wait_for(lambda: not self._in_flight, timeout)
         self._pool.stop()
+        with self._landed:
+            self._ledger.release_copy_claims(self._returned)
 
     def _notice(self, topics: set[str]) -> None:
         if "copies" in topics:
@@ -68,7 +72,7 @@ class Processor:
             for task in tasks:
                 self._begin(task)
             if not tasks:
-                self._wake.wait(self._idle_time() if free else None)
+                self._wake.wait(self._idle_time() if free else _WHILE_FULL)
 
     def _release_returned(self) -> None:
         with self._landed:
@@ -101,7 +105,12 @@ class Processor:
             return
         _tell(task, outcome)
         future = self._ledger.finish_copy(task.copy_id, outcome)
-        future.add_done_callback(lambda done: self._end(task, bool(done.exception())))
+        future.add_done_callback(lambda done: self._recorded(task, done.exception()))
+
+    def _recorded(self, task: CopyTask, error: BaseException | None) -> None:
+        if isinstance(error, SpoolFailed):  # nothing can be recorded before the next start
+            self._stopping.set()
+        self._end(task, returned=error is not None)
 
     def _end(self, task: CopyTask, returned: bool) -> None:
         with self._landed:

@@ -10,6 +10,7 @@ import resource
 import shutil
 import signal
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,6 +24,7 @@ from router.spool.records import HeldCopy
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Iterator
     from pathlib import Path
 
     from router.routing.chain import Chain
@@ -67,12 +69,13 @@ class Worker:
             return self._run(spec, chain, task)
         except HookFailed as failure:
             return HeldCopy(failure.reason, failure.plugin, failure.hook)
-        except Exception as error:
+        except BaseException as error:
             return HeldCopy(describe(error), "", "")
 
     def prepare(self, slot: int, pickled: bytes) -> HeldCopy | Literal["started"]:
         """Build and start the chain's plugins; the first that fails, and why."""
-        self._slot = slot
+        self._slot, self._timeouts = slot, ()
+        self._watch(-1, "")
         try:
             self._chain(pickled)
         except HookFailed as failure:
@@ -137,17 +140,24 @@ def initialize(setting: WorkerSetting) -> None:
 
 def process(slot: int, pickled: bytes, task: CopyTask) -> CopyOutcome:
     """Run a pickled ChainSpec on a copy; what a worker is asked to do."""
-    # While a hook runs the signal must end the process even if C code holds the interpreter.
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    try:
+    with _ended_by_sigterm():
         return _worker.process(slot, pickled, task)
-    finally:
-        signal.signal(signal.SIGTERM, _retire)
 
 
 def prepare(slot: int, pickled: bytes, task: None) -> HeldCopy | Literal["started"]:
     """Build and start the plugins of a pickled ChainSpec."""
-    return _worker.prepare(slot, pickled)
+    with _ended_by_sigterm():
+        return _worker.prepare(slot, pickled)
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """While a hook runs the signal ends the process even if C code holds the interpreter."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, _retire)
 
 
 def _retire(*_: object) -> None:

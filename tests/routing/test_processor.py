@@ -50,6 +50,10 @@ def test_a_skipped_copy_says_why(router, finished):
 FAILURES = {
     "raises": ("raise ValueError(str(instance.dataset.PatientName))", "ValueError at "),
     "exits": ("raise SystemExit(str(instance.dataset.PatientName))", "SystemExit at "),
+    "is interrupted": (
+        "raise KeyboardInterrupt(str(instance.dataset.PatientName))",
+        "KeyboardInterrupt at ",
+    ),
     "hangs": ("while True: pass", "did not finish within 2 s"),
     "sleeps": ("time.sleep(600)", "did not finish within 2 s"),
     "hangs in C": ("re.match('(a+)+$', 'a' * 60 + 'b')", "did not finish within 2 s"),
