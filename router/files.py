@@ -50,7 +50,7 @@ def _harmless(text: str) -> str:
 
 
 def _safe_character(character: str) -> str:
-    if character in '/\\:*?"<>|' or unicodedata.category(character)[0] in "C":
+    if character in '/\\:*?"<>|' or unicodedata.category(character)[0] == "C":
         return "_"
     return character
 
