@@ -70,7 +70,8 @@ def run_demo(studies: int, slices: int, stay: bool) -> int:
         port = running.enter_context(_router(home / "router", _ROUTER.format(**ports)))
         console.print(
             f"Running on 127.0.0.1: the router (ROUTER, port {port}), PACS ({ports['pacs']}) and "
-            f"RESEARCH ({ports['research']}).\nTheir configurations and files: {home}\n"
+            f"RESEARCH ({ports['research']}).\nTheir configurations and files: {home}\n",
+            soft_wrap=True,
         )
         images = home / "modality"
         images.mkdir()
@@ -82,11 +83,16 @@ def run_demo(studies: int, slices: int, stay: bool) -> int:
         complete = _watch(home, studies * slices, studies // 2 * slices, console)
         console.print(
             "\nEvery study is in PACS as it was sent; those with RESEARCH in their description are "
-            "in RESEARCH under a new name.\nLook at one: "
-            f"dicom-router where STUDY_UID --config {home / 'router' / 'config.yaml'}"
+            "in RESEARCH under a new name."
         )
         if stay:
-            console.print("Running until Ctrl-C; what is below the folder above goes then.")
+            config = home / "router" / "config.yaml"
+            console.print(
+                f"Running until Ctrl-C; then {home} is removed. To look around:\n"
+                f"  {sys.argv[0]} status --config {config}\n"
+                f"  {sys.argv[0]} where --accession DEMO0001 --config {config}",
+                soft_wrap=True,
+            )
             _until_interrupted()
     return 0 if complete and not failed else 1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 import threading
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -97,9 +98,11 @@ class Node:
         if self._acceptors:
             name, acceptor = next(iter(self._acceptors.items()))
             title = self._config.listeners[name].ae_title[0].replace("*", "ROUTER")
-            lines.append(
-                f"  try: dicom-router send {title}@127.0.0.1:{acceptor.port} FILE_OR_FOLDER"
-            )
+            target = f"{title}@127.0.0.1:{acceptor.port}"
+            lines += [
+                f"  try: {sys.argv[0]} send {target} FILE_OR_FOLDER",
+                f"   or: storescu -aec {title} 127.0.0.1 {acceptor.port} FILE",
+            ]
         return "\n".join(lines)
 
     def _pool(self, plugins: Path) -> WorkerPool:
