@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
+import fcntl
 import logging
+import multiprocessing
 import os
 import pickle
 import resource
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from router.spool.records import CopyOutcome, CopyTask
 
 OWN_TIMEOUT = 300.0  # seconds for what the router itself does with a copy between two hooks
-_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -167,9 +167,20 @@ def _retire(*_: object) -> None:
 
 
 def _die_with_the_router() -> None:
-    """A worker that hangs when the router is killed would stay for ever: nobody reads its pipe."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    """Have the kernel kill this process when the router is gone, even while C code hangs in it.
+
+    Its parent is the fork server, which outlives the router as long as a worker lives, so that
+    PR_SET_PDEATHSIG would never come; a thread that waits needs the interpreter.
+    """
+    router = multiprocessing.parent_process()
+    if router is None or sys.platform != "linux":
+        return
+    gone = router.sentinel  # the end of a pipe whose other end only the router has
+    fcntl.fcntl(gone, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(gone, fcntl.F_SETSIG, signal.SIGKILL)
+    fcntl.fcntl(gone, fcntl.F_SETFL, fcntl.fcntl(gone, fcntl.F_GETFL) | os.O_ASYNC)
+    if not router.is_alive():
+        os._exit(1)
 
 
 def _silence_output() -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import psutil
 import pytest
@@ -11,6 +14,7 @@ import pytest
 from router.routing import check_start
 from tests.routing.helpers import read_config
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 ONE_ROUTE = "routes: [{name: r, chain: [{plugin.py:Plugin: , timeout: 2 s}], to: [pacs]}]"
 
 
@@ -257,6 +261,41 @@ def test_a_stop_leaves_what_is_not_done_unprocessed_in_bounded_time(router, wait
     router.processor = None
     assert router.copy(uid).state == "received"
     assert not router_workers()
+
+
+ROUTER_THAT_HANGS = """
+import sys, time
+from pathlib import Path
+from router.spool import Spool
+from tests.routing.helpers import Router
+
+folder = Path(sys.argv[1])
+with Spool(folder / "spool") as spool:
+    router = Router(folder, spool)
+    router.start(sys.argv[2])
+    router.accept()
+    time.sleep(600)
+"""
+
+
+def test_a_router_that_is_killed_takes_its_hanging_workers_with_it(router, wait_until):
+    router.plugin(
+        "@hookimpl\ndef startup(self, context):\n    self.mark = context.directory / 'hangs'\n\n"
+        "@hookimpl\n"
+        "def rewrite_instance(self, instance):\n"
+        "    self.mark.touch()\n"
+        "    re.match('(a+)+$', 'a' * 60 + 'b')\n"
+    )
+    folder = router.folder / "other"
+    folder.mkdir()
+    (router.folder / "plugin.py").rename(folder / "plugin.py")
+    command = [sys.executable, "-c", ROUTER_THAT_HANGS, folder, ONE_ROUTE.replace("2 s", "1 h")]
+    with subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.DEVNULL) as process:
+        wait_until(lambda: list(folder.glob("spool/plugins/*/hangs")))
+        family = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+    _, left = psutil.wait_procs(family, 10)
+    assert not left
 
 
 def router_workers() -> list[psutil.Process]:
