@@ -71,7 +71,7 @@ class Origin:
     encoding: Encoding
     codecs: tuple[str, ...]
     pixel_representation: int | None
-    elements: dict[BaseTag, DataElement | RawDataElement] = field(default_factory=dict)
+    elements: dict[int, DataElement | RawDataElement] = field(default_factory=dict)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Origin:
         return self
@@ -149,9 +149,10 @@ def _open(inherited: Origin) -> Dataset:
     if value := scan.value(first.get(PIXEL_REPRESENTATION)):
         pixel_representation = int(1 in value)
     origin = replace(inherited, codecs=codecs, pixel_representation=pixel_representation)
-    for span in first.values():
-        origin.elements[BaseTag(span.tag)] = _element(origin, span)
-    dataset = ReceivedDataset(dict(origin.elements), parent_encoding=list(codecs))
+    for tag, span in first.items():
+        origin.elements[tag] = _element(origin, span)
+    elements = {element.tag: element for element in origin.elements.values()}
+    dataset = ReceivedDataset(elements, parent_encoding=list(codecs))
     dataset._origin = origin
     dataset.set_original_encoding(encoding.implicit, encoding.little, list(codecs))
     dataset._is_implicit_VR, dataset._is_little_endian = encoding.implicit, encoding.little
@@ -164,18 +165,20 @@ def _open(inherited: Origin) -> Dataset:
 
 def _element(origin: Origin, span: Span) -> DataElement | RawDataElement:
     scan, encoding, tag = origin.scan, origin.encoding, BaseTag(span.tag)
-    undefined = scan.has_undefined_length(span)
-    if not span.length and (bulk := scan.bulk_at(span.value)):
-        value = BulkValue(bulk, undefined, scan, origin.codecs)
-        return converted(tag, span.vr, value, undefined)
-    if scan.is_sequence(span):
-        return converted(tag, "SQ", ReceivedSequence(origin, span), undefined)
+    if span.vr == "SQ" or span.vr == "UN" or not span.length:
+        undefined = scan.has_undefined_length(span)
+        if not span.length and (bulk := scan.bulk_at(span.value)):
+            value = BulkValue(bulk, undefined, scan, origin.codecs)
+            return converted(tag, span.vr, value, undefined)
+        if scan.is_sequence(span):
+            return converted(tag, "SQ", ReceivedSequence(origin, span), undefined)
     # Without a VR pydicom looks it up itself, and asks the private dictionary; of a public tag it
     # does not know it would warn.
     unknown = span.vr == "UN" and not tag.is_private
     vr = span.vr if unknown or not encoding.implicit else None
+    value_bytes = scan.header[span.value : span.value + span.length]
     return RawDataElement(
-        tag, vr, span.length, scan.value(span), span.value, encoding.implicit, encoding.little
+        tag, vr, span.length, value_bytes, span.value, encoding.implicit, encoding.little
     )
 
 

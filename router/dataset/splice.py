@@ -92,7 +92,8 @@ class _Splicer:
         origin = _origin(dataset, self.scan, encoding)
         written = list(self.all_received(dataset, origin, codecs)) if origin else []
         groups = {tag >> 16 for tag, _, same in written if not same}
-        for tag in sorted(dataset.keys() - {tag for tag, _, _ in written}):
+        received = {tag for tag, _, _ in written}
+        for tag in sorted(tag for tag in dataset.keys() if int(tag) not in received):  # noqa: SIM118
             if tag.element:
                 groups.add(tag.group)
                 new = self.encoded(dataset, tag, encoding, codecs)
@@ -113,14 +114,19 @@ class _Splicer:
         A duplicate, which pydicom cannot show, goes the way of the first.
         """
         elements = dict(dataset.items())
+        same_text = codecs == origin.codecs
         kept: dict[int, bool] = {}
         for span in origin.spans:
-            parts: list[Part] = [Kept(span.start, span.end)]
+            came: list[Part] = [Kept(span.start, span.end)]
+            parts = came
             if span.tag not in kept:
-                element = elements.get(BaseTag(span.tag))
-                leaves = self.received(dataset, element, span, origin, codecs) if element else []
-                kept[span.tag] = leaves == parts
-                parts = leaves
+                original = origin.elements[span.tag]
+                current = elements.get(original.tag)
+                if current is None:
+                    parts = []
+                elif not (same_text and current is original and current.is_raw):
+                    parts = self.received(dataset, current, span, origin, codecs)
+                kept[span.tag] = parts == came
             elif not kept[span.tag]:
                 parts = []
             yield span.tag, parts, kept[span.tag]
@@ -144,14 +150,22 @@ class _Splicer:
             same = value.scan is self.scan and value.reference == self.scan.bulk_at(span.value)
             if same and span.vr == current.VR and (same_text or span.vr not in TEXT_VRS):
                 return kept
-        else:
-            original = origin.elements[BaseTag(span.tag)]
-            is_plain = same_text or span.vr not in TEXT_VRS or _is_ascii(self.scan.value(span))
-            if is_plain and is_same(current, original, dataset, origin.codecs):
+        elif same_text or not self.is_encoded_text(dataset, span, origin):
+            original = origin.elements[span.tag]
+            if is_same(current, original, dataset, origin.codecs):
                 return kept
         parts = self.encoded(dataset, BaseTag(span.tag), origin.encoding, codecs, span)
         # Such as a NaN, which is never equal to itself.
         return kept if parts == [self.scan.header[span.start : span.end]] else parts
+
+    def is_encoded_text(self, dataset: Dataset, span: Span, origin: Origin) -> bool:
+        """Whether the bytes that came mean something else in another character set."""
+        value = self.scan.value(span)
+        if value.isascii() and b"\x1b" not in value:
+            return False
+        if span.vr == "UN":  # pydicom may know better
+            return settled(dataset, BaseTag(span.tag), origin.encoding.little).VR in TEXT_VRS
+        return span.vr in TEXT_VRS
 
     def encoded(
         self,
@@ -234,10 +248,6 @@ def _codecs(dataset: Dataset, outside: Codecs) -> Codecs:
     return codecs_of([terms] if isinstance(terms, str) else [str(term) for term in terms])
 
 
-def _is_ascii(value: bytes) -> bool:
-    return value.isascii() and b"\x1b" not in value
-
-
 def _range(start: int, end: int) -> list[Part]:
     return [Kept(start, end)] if start != end else []
 
@@ -245,10 +255,16 @@ def _range(start: int, end: int) -> list[Part]:
 def _joined(parts: Iterable[Part]) -> list[Part]:
     """The parts with kept ranges that meet made one."""
     joined: list[Part] = []
+    start = end = -1  # of the kept range that goes on
     for part in parts:
-        last = joined[-1] if joined else None
-        if isinstance(part, Kept) and isinstance(last, Kept) and last.end == part.start:
-            joined[-1] = Kept(last.start, part.end)
-        else:
+        if isinstance(part, Kept) and part.start == end:
+            end = part.end
+            continue
+        if end >= 0:
+            joined.append(Kept(start, end))
+        start, end = part if isinstance(part, Kept) else (-1, -1)
+        if not isinstance(part, Kept):
             joined.append(part)
+    if end >= 0:
+        joined.append(Kept(start, end))
     return joined
