@@ -31,7 +31,6 @@ _ROUTE = (
     "verify_instance",
     "store_instance",
     "forward_instance",
-    "study_complete",
 )
 
 
