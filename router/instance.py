@@ -301,6 +301,8 @@ class Instance:
             leaving, scan = self.segments, self._source.scan
             if leaving != self._source.segments:
                 scan = scan_segments(leaving, self.transfer_syntax)
+                if scan.problem is not None:
+                    raise Hold(f"what would leave cannot be walked: {scan.problem.reason}")
             self._sealed = Source(leaving, scan)
         self._dataset = None
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 
 from router import Association, Hold, Instance
@@ -169,6 +170,16 @@ def test_once_sealed_it_shows_what_leaves_and_changes_go_nowhere(instance):
     assert [frame.tobytes() for frame in made.frames()] == [b"PPPPPPPPPPPP"]
     with pytest.raises(Hold, match="do it in rewrite_instance"):
         made.blank([(0, 0, 1, 1)])
+
+
+def test_what_would_leave_and_could_not_be_read_again_is_held(instance):
+    made = instance(identity())
+    holder = made.dataset
+    for _ in range(65):
+        holder.ReferencedStudySequence = [Dataset()]
+        holder = holder.ReferencedStudySequence[0]
+    with pytest.raises(Hold, match="what would leave cannot be walked: sequences nest deeper"):
+        made.seal()
 
 
 def test_without_a_workspace_pixels_stay(instance):

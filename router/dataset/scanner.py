@@ -27,7 +27,10 @@ class Scanner:
     def __init__(self, transfer_syntax: str, limits: Limits = Limits()) -> None:  # noqa: B008 - frozen
         self._transfer_syntax = transfer_syntax
         self._walker = Walker(encoding_of(transfer_syntax), limits)
-        self.feed = self._walker.feed
+
+    def feed(self, data: bytes | memoryview) -> None:
+        """Take the next bytes, any number of them; `data` is not kept."""
+        self._walker.feed(data)
 
     def finish(self) -> Scan:
         """What the data set looks like, now that no more of it comes."""

@@ -5,7 +5,6 @@ Iterative, with its own stack; of bulk values it sees only that they pass.
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -24,14 +23,13 @@ from router.dataset.encoding import (
     items_encoding,
     tag_text,
 )
+from router.dataset.passing import ENDLESS, PassingBuffer
 from router.dataset.scan import Bulk, Limits, Problem, Span
 
 if TYPE_CHECKING:
     Holds = Literal["elements", "items", "fragments", "value"]
 
 NEVER_IN_DATA_SETS = frozenset({0x0000, 0x0002, 0xFFFE})  # PS3.7, PS3.10, delimiters (PS3.5 7.5)
-PIECE = 8 * 1024  # taken into the buffer at a time, so that a big chunk's bulk is not copied
-ENDLESS = sys.maxsize
 
 
 @dataclass(slots=True)
@@ -50,95 +48,51 @@ class _Open:
     depth: int = 0
 
 
-class Walker:
+class Walker(PassingBuffer):
     """Walks a data set, or the value of a sequence (`holds="items"`), and never raises on data.
 
-    Positions are those in the bytes walked: `_position` in the header, `_position + _missing` with
-    the bulk values that were taken out of it.
+    Bulk values pass; after a problem all the rest does.
     """
 
     def __init__(
         self, encoding: Encoding, limits: Limits, holds: Literal["elements", "items"] = "elements"
     ) -> None:
+        super().__init__(limits.header)
         self.limits = limits
         self.spans: list[Span] = []
         self.bulk: list[Bulk] = []
         self.problem: Problem | None = None
-        self._length = 0
-        self._buffer = bytearray()
-        self._position = 0
-        self._missing = 0
-        self._need = 8
-        self._passing = 0  # bytes of a bulk value, or of what follows a problem, still to come
         self._open = [_Open(holds, encoding, ENDLESS, False, 0, "", 0, 0, 0)]
-
-    def feed(self, data: bytes | memoryview) -> None:
-        """Take the next bytes: any number, bulk values included."""
-        view = memoryview(data).cast("B")
-        size, at = len(view), 0
-        self._length += size
-        buffer = self._buffer
-        while at < size:
-            if self._passing:
-                taken = min(self._passing, size - at)
-                self._pass(taken)
-            else:
-                room = min(self.limits.header, max(len(buffer) + PIECE, self._need)) - len(buffer)
-                taken = min(room, size - at)
-                buffer += view[at : at + taken]
-                if len(buffer) >= self._need:
-                    self._parse()
-            at += taken
-
-    @property
-    def passing(self) -> int:
-        """How many of the next bytes need not be fed but may be passed to `skip`."""
-        return self._passing
-
-    def skip(self, length: int) -> None:
-        """Count up to `passing` bytes that were not fed."""
-        self._length += length
-        self._pass(length)
 
     def skip_fragments(self, length: int) -> bool:
         """Count the whole encapsulated value that begins here; False where none does."""
         top = self._open[-1]
-        if top.holds != "fragments" or self._position + self._missing != top.offset:
+        if top.holds != "fragments" or self.position + self.missing != top.offset:
             return False
         top.limit, top.defined = top.offset + length, True
-        self._passing = length
+        self.passing = length
         self.skip(length)
         return True
 
     def close(self) -> bytes:
         """Nothing follows: settle what is open, return the header."""
-        top, rest = self._open[-1], self._buffer[self._position :]
+        top, rest = self._open[-1], self.buffer[self.position :]
         if self.problem is None:
-            if len(self._open) == 1 and top.holds == "elements" and len(rest) < 8 and not any(rest):
-                if rest:  # a value of odd length padded on the wire, not on its element
-                    self._fail(f"{len(rest)} zero bytes follow the last element")
-            elif len(self._open) > 1 or rest:
-                inside = f"inside {tag_text(top.tag)}" if len(self._open) > 1 else "in an element"
-                self._fail(f"the data set ends {inside}", "truncated")
-        if self.problem is not None and self._length > self.problem.offset:
-            self.bulk.append(Bulk(self.problem.offset, self._length - self.problem.offset))
-        return bytes(self._buffer)
+            if len(self._open) > 1:
+                self._fail(f"the data set ends inside {tag_text(top.tag)}", "truncated")
+            elif any(rest):
+                self._fail("the data set ends in an element", "truncated")
+            elif rest:  # a value of odd length, padded by its sender behind the element
+                self._fail(f"{len(rest)} zero bytes follow the last element")
+        if self.problem is not None and self.length > self.problem.offset:
+            self.bulk.append(Bulk(self.problem.offset, self.length - self.problem.offset))
+        return bytes(self.buffer)
 
-    @property
-    def length(self) -> int:
-        return self._length
-
-    def _pass(self, length: int) -> None:
-        self._passing -= length
-        self._missing += length
-        if not self._passing:
-            self._parse()
-
-    def _parse(self) -> None:
+    def parse(self) -> None:
         progress = True
-        while progress and not self._passing:
+        while progress and not self.passing:
             top = self._open[-1]
-            if self._position + self._missing == top.limit:
+            if self.position + self.missing == top.limit:
                 if top.defined:
                     self._close_value(top)
                 else:
@@ -150,21 +104,21 @@ class Walker:
             elif top.holds == "fragments":
                 progress = self._fragment(top)
             else:
-                self._drop(top.limit - self._position - self._missing)
+                self.drop(top.limit - self.position - self.missing)
 
     def _elements(self, top: _Open) -> bool:
         """Walk plain elements up to one that is opened, closed, or not all here (False).
 
         One long loop, as most of the time a data set takes is spent in it.
         """
-        buffer, available, spans = self._buffer, len(self._buffer), self.spans
-        position, limit = self._position, top.limit - self._missing
+        buffer, available, spans = self.buffer, len(self.buffer), self.spans
+        position, limit = self.position, top.limit - self.missing
         at_top, most = len(self._open) == 1, self.limits.elements
         implicit, new = top.encoding.implicit, tuple.__new__
         read_implicit = top.encoding.tag_and_length.unpack_from
         read_explicit = top.encoding.explicit_header.unpack_from
         while position != limit:
-            self._position = position
+            self.position = position
             value = position + 8
             if value > limit:
                 return self._fail("an item ends inside the header of an element")
@@ -201,19 +155,19 @@ class Walker:
                 # The tuple itself: a call of Span would be a third of the whole loop.
                 spans.append(new(Span, (tag, vr, position, value, length, end)))
             position = end
-        self._position = position
+        self.position = position
         return True
 
     def _wait(self, need: int) -> bool:
         """Not enough is here: go on when the buffer is `need` bytes long. Always False."""
         if need > self.limits.header:
             return not self._fail(f"it has more than {self.limits.header} bytes of elements")
-        self._need = need
+        self.need = need
         return False
 
     def _no_element(self, top: _Open, tag: int) -> bool:
         """The end of an item of undefined length, or something that is no element of data sets."""
-        (length,) = top.encoding.long_length.unpack_from(self._buffer, self._position + 4)
+        (length,) = top.encoding.long_length.unpack_from(self.buffer, self.position + 4)
         if tag == ITEM_DELIMITATION and len(self._open) > 1 and not top.defined and not length:
             self._close_value(top, delimiter=8)
             return True
@@ -240,7 +194,7 @@ class Walker:
         if not tag:
             return False
         if tag == ITEM:
-            return self._enter(top, "elements", top.encoding, tag, "", self._position + 8, length)
+            return self._enter(top, "elements", top.encoding, tag, "", self.position + 8, length)
         if tag == SEQUENCE_DELIMITATION and len(self._open) > 1 and not (top.defined or length):
             self._close_value(top, delimiter=8)
             return True
@@ -257,69 +211,60 @@ class Walker:
         length: int,
     ) -> bool:
         """Be inside the value that begins at header position `value`, if it may be there."""
-        offset, defined = value + self._missing, length != UNDEFINED
+        offset, defined = value + self.missing, length != UNDEFINED
         limit = offset + length if defined else top.limit
         if limit > top.limit:
             return self._fail(f"{tag_text(tag)} is longer than what holds it")
         depth = top.depth + (holds == "items")
         if depth > self.limits.nesting:
             return self._fail(f"sequences nest deeper than {self.limits.nesting}")
-        start = self._position
+        start = self.position
         opened = _Open(holds, encoding, limit, defined, tag, vr, start, value, offset, depth)
         self._open.append(opened)
-        self._position = value
+        self.position = value
         return True
 
     def _fragment(self, top: _Open) -> bool:
         tag, length = self._tag_and_length(top)
         if not tag:
             return False
-        end = self._position + self._missing + 8
+        end = self.position + self.missing + 8
         if tag == SEQUENCE_DELIMITATION and not length:
             top.limit, top.defined = end, True
         elif tag != ITEM or length == UNDEFINED or end + length > top.limit:
             return self._fail(f"{tag_text(top.tag)} holds something else than its fragments")
-        self._drop(8 + length)
+        self.drop(8 + length)
         return True
 
     def _tag_and_length(self, top: _Open) -> tuple[int, int]:
         """The item header here; (0, 0) where it is not all here, or does not fit."""
-        if self._position + self._missing + 8 > top.limit:
+        if self.position + self.missing + 8 > top.limit:
             self._fail(f"{tag_text(top.tag)} ends inside the header of an item")
             return 0, 0
-        if self._position + 8 > len(self._buffer):
-            self._wait(self._position + 8)
+        if self.position + 8 > len(self.buffer):
+            self._wait(self.position + 8)
             return 0, 0
-        group, element, length = top.encoding.tag_and_length.unpack_from(
-            self._buffer, self._position
-        )
+        group, element, length = top.encoding.tag_and_length.unpack_from(self.buffer, self.position)
         return group << 16 | element, length
-
-    def _drop(self, length: int) -> None:
-        """Take `length` bytes from here on out of the header: those here, then those to come."""
-        here = min(length, len(self._buffer) - self._position)
-        del self._buffer[self._position : self._position + here]
-        self._missing += here
-        self._passing = length - here
 
     def _close_value(self, top: _Open, delimiter: int = 0) -> None:
         """The value on top ends here, before `delimiter` bytes of delimitation item."""
         self._open.pop()
-        length = self._position - top.value
-        self._position += delimiter
-        end = self._position + self._missing
+        length = self.position - top.value
+        self.position += delimiter
+        end = self.position + self.missing
         if top.holds in ("value", "fragments") and end > top.offset:
             self.bulk.append(Bulk(top.offset, end - top.offset))
         if len(self._open) == 1:
-            self.spans.append(Span(top.tag, top.vr, top.start, top.value, length, self._position))
+            self.spans.append(Span(top.tag, top.vr, top.start, top.value, length, self.position))
 
     def _fail(self, reason: str, kind: Literal["truncated", "unwalkable"] = "unwalkable") -> bool:
         """Stop at the element this one is: all from there on is one bulk value. Always True."""
         top = self._open[-1]
-        offset = self._position + self._missing
+        offset = self.position + self.missing
         if top.holds in ("value", "fragments"):
-            self._position, offset = top.start, top.offset - (top.value - top.start)
-        del self._buffer[self._position :]
+            self.position, offset = top.start, top.offset - (top.value - top.start)
+        del self.buffer[self.position :]
         self.problem = Problem(kind, reason, offset)
-        self._passing = ENDLESS
+        self.passing = ENDLESS
         return True

@@ -276,12 +276,16 @@ def test_bytes_of_bulk_values_are_not_kept():
     ).map(b"".join),
     st.sampled_from([EXPLICIT, IMPLICIT, BIG]),
     st.integers(1, 9),
+    st.sampled_from([Limits(), Limits(header=40, nesting=1, elements=2, bulk=1)]),
 )  # fmt: skip
-def test_no_bytes_make_it_raise_or_lose_one_or_depend_on_chunking(data, transfer_syntax, chunk):
-    scan = scanned(data, transfer_syntax)
+def test_no_bytes_make_it_raise_or_lose_one_or_depend_on_chunking(
+    data, transfer_syntax, chunk, limits
+):
+    scan = scanned(data, transfer_syntax, limits=limits)
     assert scan.length == len(data)
+    assert len(scan.header) <= limits.header
     assert reassembled(scan, data) == data
-    assert scanned(data, transfer_syntax, chunk) == scan
+    assert scanned(data, transfer_syntax, chunk, limits=limits) == scan
 
 
 @pytest.mark.parametrize(
