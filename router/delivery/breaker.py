@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -36,7 +36,13 @@ class Breaker:
         return max(0.0, self._retry_at - now) if self.outage else 0.0
 
     def failed(self, reason: str, now: float, clock: datetime) -> float:
-        """Remember a failure of the destination; returns the seconds of silence that follow."""
+        """Remember a failure of the destination; returns the seconds of silence that follow.
+
+        What fails during the silence was under way when it began: it is the same failure.
+        """
+        if self.outage and (left := self.waits(now)):
+            self.outage = replace(self.outage, reason=reason)
+            return left
         failures = self.outage.failures + 1 if self.outage else 1
         since = self.outage.since if self.outage else clock
         self.outage = Outage(since, failures, reason)

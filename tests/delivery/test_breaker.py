@@ -1,0 +1,63 @@
+"""When a destination that fails is tried again."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from router.delivery.breaker import Breaker
+
+NOW = datetime(2024, 3, 5, 14, 30, tzinfo=UTC)
+
+
+def fail(breaker: Breaker, at: float = 0.0, reason: str = "refused") -> float:
+    return breaker.failed(reason, at, NOW)
+
+
+def test_a_destination_that_works_is_tried_at_once():
+    assert Breaker(5, 600).waits(0) == 0
+
+
+@pytest.mark.parametrize(
+    ("failures", "least", "most"),
+    [(1, 3.75, 5), (2, 7.5, 10), (3, 15, 20), (7, 240, 320), (8, 450, 600), (100, 450, 600)],
+)
+def test_the_silence_doubles_up_to_the_longest_and_is_spread(failures, least, most):
+    breaker = Breaker(5, 600)
+    now = 0.0
+    for _ in range(failures):
+        now += breaker.waits(now)
+        silence = fail(breaker, now)
+    assert least <= silence <= most
+    assert breaker.waits(now) == pytest.approx(silence)
+    assert breaker.waits(now + silence) == 0
+
+
+def test_associations_that_fail_together_are_one_failure():
+    breaker = Breaker(5, 600)
+    first = fail(breaker, 0.0)
+    for moment in range(1, 4):
+        assert fail(breaker, float(moment), "also refused") == pytest.approx(first - moment)
+    assert breaker.outage is not None
+    assert (breaker.outage.failures, breaker.outage.reason) == (1, "also refused")
+
+
+def test_success_ends_the_outage_and_what_follows_begins_anew():
+    breaker = Breaker(5, 600)
+    for now in (0.0, 10.0, 30.0):
+        fail(breaker, now)
+    over = breaker.worked()
+    assert over is not None
+    assert (over.since, over.failures) == (NOW, 3)
+    assert breaker.outage is None
+    assert breaker.waits(30.0) == 0
+    assert breaker.worked() is None
+    assert fail(breaker, 31.0) <= 5
+
+
+def test_somebody_may_say_that_it_is_worth_trying_now():
+    breaker = Breaker(5, 600)
+    fail(breaker)
+    breaker.try_now()
+    assert breaker.waits(0) == 0
+    assert breaker.outage is not None
+    assert fail(breaker, 1.0) > 5
