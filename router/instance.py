@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
     from router.dataset import Scan, Segment
+    from router.dataset.pixels import Change
 
 
 @dataclass(frozen=True)
@@ -236,23 +237,13 @@ class Instance:
 
         Compressed pixels leave uncompressed, in Explicit VR Little Endian.
         """
-        from router.dataset import pixels
-
-        with _held(pixels.PixelError):
-            element = pixels.pixel_element(self.dataset)
-            with new_file(self._writable()) as file:
-                native = pixels.map_frames(
-                    self.dataset, self.transfer_syntax, self._located, change, file
-                )
-                made = FileRange(file.name, 0, file.tell())
-        element.value = BulkValue(made)
-        self.transfer_syntax = native
+        self._map_frames(lambda index, frame, _: change(index, frame))
 
     def blank(self, rectangles: Iterable[tuple[int, int, int, int]]) -> None:
         """Make every frame black within rectangles of x, y, width, height in pixels."""
         from router.dataset import pixels
 
-        self.map_frames(pixels.blanking(self.dataset, rectangles))
+        self._map_frames(pixels.blanking(rectangles))
 
     def replace_bulk(self, path: str, source: Path | bytes) -> None:
         """Give the element at `path` the bytes of a file, which is copied, or these bytes.
@@ -327,6 +318,19 @@ class Instance:
         if self._sealed is None and self._dataset is not None:
             return str(self._dataset.get(keyword) or "")
         return first((self._sealed or self._source).scan, parse_path(keyword))
+
+    def _map_frames(self, change: Change) -> None:
+        from router.dataset import pixels
+
+        with _held(pixels.PixelError):
+            element = pixels.pixel_element(self.dataset)
+            with new_file(self._writable()) as file:
+                native = pixels.map_frames(
+                    self.dataset, self.transfer_syntax, self._located, change, file
+                )
+                made = FileRange(file.name, 0, file.tell())
+        element.value = BulkValue(made)
+        self.transfer_syntax = native
 
     def _located(self, value: bytes) -> list[Segment]:
         """Where the bytes of a value of `dataset` are."""

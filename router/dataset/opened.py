@@ -23,6 +23,7 @@ from router.dataset.scan import by_tag
 from router.dataset.scanner import element_spans, item_spans
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from collections.abc import Sequence as Many
 
     from router.dataset.scan import Bulk, Scan, Span
@@ -105,25 +106,20 @@ class ReceivedSequence(Sequence):
     @property
     def _list(self) -> list[Dataset]:  # what pydicom's list works on
         if self._items is None:
-            self._items = [self._open(item) for item in self._item_spans()]
+            self._items = list(self._read())
         return self._items
 
     @_list.setter
     def _list(self, items: list[Dataset]) -> None:
         self._items = items
 
-    def _item_spans(self) -> list[Span]:
-        origin, span = self.origin, self.span
-        encoding = items_encoding(origin.encoding, span.vr)
-        return item_spans(origin.scan, span.value, span.value + span.length, encoding)
-
-    def _open(self, item: Span) -> Dataset:
-        around = self.origin
-        encoding = items_encoding(around.encoding, self.span.vr)
-        spans = element_spans(around.scan, item.value, item.value + item.length, encoding)
-        return _open(
-            Origin(around.scan, item, spans, encoding, around.codecs, around.pixel_representation)
-        )
+    def _read(self) -> Iterator[Dataset]:
+        around, span = self.origin, self.span
+        scan, encoding = around.scan, items_encoding(around.encoding, span.vr)
+        inherited = around.codecs, around.pixel_representation
+        for item in item_spans(scan, span.value, span.value + span.length, encoding):
+            spans = element_spans(scan, item.value, item.value + item.length, encoding)
+            yield _open(Origin(scan, item, spans, encoding, *inherited))
 
 
 def open_dataset(scan: Scan) -> Dataset:

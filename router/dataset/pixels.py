@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from router.dataset.segments import Segment
 
     Frames = Iterator[tuple[NDArray[Any], dict[str, Any]]]
-    Change = Callable[[int, NDArray[Any]], NDArray[Any]]
+    # Of a frame's index, the frame and its description, what shall be in its place.
+    Change = Callable[[int, NDArray[Any], dict[str, Any]], NDArray[Any]]
     Located = Callable[[bytes], Sequence[Segment]]  # where the bytes of a value are
 
 _FLOAT, _DOUBLE = 0x7FE00008, 0x7FE00009
@@ -60,13 +61,9 @@ def read_frames(dataset: Dataset, transfer_syntax: UID, located: Located) -> Fra
         raise PixelError(f"no decoder for {transfer_syntax.name} is installed")
     described = _described(dataset, transfer_syntax, located)
     packed = described.get("BitsAllocated") == 1 and not is_encapsulated(transfer_syntax)
+    frames = decoder.iter_array(described, raw=True, validate=False)
     try:
-        frames = (
-            _packed_frames(described)
-            if packed
-            else decoder.iter_array(described, raw=True, validate=False)
-        )
-        for frame, meta in frames:
+        for frame, meta in _packed_frames(described) if packed else frames:
             yield frame.astype(frame.dtype.newbyteorder("="), copy=False), meta
     except OSError:
         raise
@@ -79,7 +76,7 @@ def read_frames(dataset: Dataset, transfer_syntax: UID, located: Located) -> Fra
 def map_frames(
     dataset: Dataset, transfer_syntax: UID, located: Located, change: Change, file: IO[bytes]
 ) -> UID:
-    """Write each frame as `change(index, frame)` gives it, natively; the transfer syntax it is in.
+    """Write each frame as `change` gives it, natively; return the transfer syntax that is.
 
     The data set is made to describe what was written, but for the pixel element's value: the
     caller knows where the file's bytes will be. PixelError as for `read_frames`, and where a
@@ -92,7 +89,7 @@ def map_frames(
     bits = np.empty(0, np.uint8)  # of a last byte that is not full yet
     meta: dict[str, Any] = {}
     for index, (frame, meta) in enumerate(read_frames(dataset, transfer_syntax, located)):  # noqa: B007
-        changed = change(index, frame if frame.flags.writeable else frame.copy())
+        changed = change(index, frame if frame.flags.writeable else frame.copy(), meta)
         if changed.shape != frame.shape or changed.dtype != frame.dtype:
             raise PixelError("a changed frame must have the shape and type of the one it replaces")
         if packed:
@@ -124,31 +121,33 @@ def _describe(dataset: Dataset, element: DataElement, meta: dict[str, Any], nati
     element.is_undefined_length = False
 
 
-def blanking(dataset: Dataset, rectangles: Iterable[tuple[int, int, int, int]]) -> Change:
+def blanking(rectangles: Iterable[tuple[int, int, int, int]]) -> Change:
     """What makes each frame black within rectangles of (x, y, width, height) pixels."""
     areas = [
         (slice(max(0, y), max(0, y + height)), slice(max(0, x), max(0, x + width)))
         for x, y, width, height in rectangles
     ]
-    photometric = str(dataset.get("PhotometricInterpretation", ""))
-    stored = int(dataset.get("BitsStored", 8))
-    signed = dataset.get("PixelRepresentation") == 1
 
-    def blank(_: int, frame: NDArray[Any]) -> NDArray[Any]:
-        black: Any = 0
-        if frame.ndim == 2 and frame.dtype.kind in "iu" and photometric.startswith("MONOCHROME"):
-            lowest, highest = (
-                (-(1 << stored - 1), (1 << stored - 1) - 1) if signed else (0, (1 << stored) - 1)
-            )
-            black = highest if photometric == "MONOCHROME1" else lowest
-        elif photometric.startswith("YBR"):
-            middle = 1 << stored - 1
-            black = (0, middle, middle)
+    def blank(_: int, frame: NDArray[Any], meta: dict[str, Any]) -> NDArray[Any]:
         for area in areas:
-            frame[area] = black
+            frame[area] = _black(frame, meta)
         return frame
 
     return blank
+
+
+def _black(frame: NDArray[Any], meta: dict[str, Any]) -> int | tuple[int, int, int]:
+    """The stored value (or values, by sample) of a black pixel (PS3.3 C.7.6.3.1.2)."""
+    photometric = str(meta["photometric_interpretation"])
+    if frame.dtype.kind == "f":
+        return 0
+    levels = 1 << int(meta["bits_stored"])
+    if photometric.startswith("YBR"):
+        return 0, levels // 2, levels // 2
+    if not photometric.startswith("MONOCHROME"):
+        return 0
+    lowest = -levels // 2 if meta["pixel_representation"] == 1 else 0
+    return lowest + levels - 1 if photometric == "MONOCHROME1" else lowest
 
 
 def _packed_frames(described: Dataset) -> Frames:
@@ -158,6 +157,8 @@ def _packed_frames(described: Dataset) -> Frames:
         "photometric_interpretation": described.PhotometricInterpretation,
         "samples_per_pixel": described.SamplesPerPixel,
         "bits_allocated": 1,
+        "bits_stored": 1,
+        "pixel_representation": 0,
     }
     for index in range(int(described.get("NumberOfFrames", 1))):
         byte, bit = divmod(index * rows * columns, 8)

@@ -67,23 +67,19 @@ class _Level:
         elements: Mapping[int, Span],
         encoding: Encoding,
         outside: Sequence[str],
-        signed: bool,
+        signed: bool = False,
     ) -> None:
         self.scan = scan
         self.elements = elements
         self.encoding = encoding
         self.outside = outside  # the character set where this level names none
-        self.signed = signed
+        representation = scan.value(elements.get(PIXEL_REPRESENTATION))
+        self.signed = 1 in representation if representation else signed
 
     @classmethod
     def top(cls, scan: Scan, assume_character_set: str | None) -> _Level:
         assumed = codecs_of(assume_character_set.split("\\")) if assume_character_set else DEFAULT
-        level = cls(scan, scan.elements, encoding_of(scan.transfer_syntax), assumed, False)
-        level.signed = scan.value(scan.elements.get(PIXEL_REPRESENTATION)) in (
-            b"\x01\x00",
-            b"\x00\x01",
-        )
-        return level
+        return cls(scan, scan.elements, encoding_of(scan.transfer_syntax), assumed)
 
     @property
     def codecs(self) -> Sequence[str]:
