@@ -19,7 +19,8 @@ soak: $(VENV)/.test
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy -p router -p router.plugins
+	$(BIN)/mypy -p router
+	$(BIN)/mypy plugins
 
 bench: $(VENV)/.test
 	tests/install_peers.sh

@@ -27,6 +27,10 @@ class Remove:
             for dataset in _with_items(instance.dataset):
                 self._remove_private(dataset)
 
+    @hookimpl
+    def rewrite_outgoing(self, instance: Instance) -> None:
+        self.rewrite_instance(instance)
+
     def _remove_private(self, dataset: Dataset) -> None:
         private = [tag for tag in dataset.keys() if tag.is_private]  # noqa: SIM118 - as tags
         if "all" in self._creators:

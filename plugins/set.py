@@ -35,6 +35,10 @@ class SetElements:
             for dataset, tag in element_places(instance.dataset, path, create=True):
                 dataset[tag] = DataElement(tag, _vr(path), value)
 
+    @hookimpl
+    def rewrite_outgoing(self, instance: Instance) -> None:
+        self.rewrite_instance(instance)
+
 
 def _check_constant(path: ElementPath, texts: list[str | int | float | None]) -> None:
     given = [str(text) for text in texts if text is not None]

@@ -12,14 +12,14 @@ from router.dataset.encoding import (
     SEQUENCE_DELIMITATION,
     UNDEFINED,
 )
-from router.dataset.scan import Bulk
 from router.dataset.scanner import element_spans, item_spans
-from router.dataset.segments import Segment, cut, merge
+from router.dataset.segments import cut, merge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from router.dataset.scan import Scan, Span
+    from router.dataset.scan import Bulk, Scan, Span
+    from router.dataset.segments import Segment
 
 _header = IMPLICIT_LITTLE.header
 _UNDEFINED_LENGTH = UNDEFINED.to_bytes(4, "little")

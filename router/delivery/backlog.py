@@ -14,6 +14,7 @@ from router.spool import Attempt, SpoolError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from concurrent.futures import Future
 
     from router.config import DestinationConfig
     from router.delivery.breaker import Outage
@@ -132,12 +133,13 @@ class Backlog:
                 self.name, over.since.isoformat(timespec="seconds"), over.failures,
             )  # fmt: skip
 
-    def record(self, *attempts: Attempt) -> None:
-        """Write down what became of deliveries, without waiting until it is durable: after a crash
-        in between they are sent again.
+    def record(self, *attempts: Attempt) -> Future[None]:
+        """Write down what became of deliveries. Nobody has to wait until it is durable: after a
+        crash in between they are sent again.
         """
         future = self._ledger.finish(attempts)
         future.add_done_callback(lambda done: _report(self.name, done.exception()))
+        return future
 
     def waits_too_long(self, task: DeliveryTask) -> bool:
         after = self.settings.retry.hold_after

@@ -12,16 +12,15 @@ from router.delivery.backlog import Backlog
 from router.delivery.dicom import DicomSender
 from router.delivery.folder import FolderSender
 from router.delivery.lane import Lane
-from router.delivery.outgoing import PluginSender
+from router.delivery.outgoing import PluginSender, RewritingSender
 from router.spool import Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from router.config import AnyDestination
     from router.delivery.breaker import Outage
-    from router.delivery.outgoing import TaskSender
-    from router.instance import Sender
+    from router.delivery.outgoing import Hooks, TaskSender
     from router.spool import Ledger
 
 log = logging.getLogger("router.delivery")
@@ -33,13 +32,10 @@ class Deliveries:
     """Sends what the ledger has for each configured destination, each on its own."""
 
     def __init__(
-        self,
-        ledger: Ledger,
-        destinations: Mapping[str, AnyDestination],
-        open_plugin_sender: Callable[[str], Sender],
+        self, ledger: Ledger, destinations: Mapping[str, AnyDestination], hooks: Hooks
     ) -> None:
         self._ledger = ledger
-        self._open_plugin_sender = open_plugin_sender
+        self._hooks = hooks
         self._lock = threading.Lock()
         self._lanes: dict[str, list[Lane]] = {}
         self._backlogs = {
@@ -86,8 +82,9 @@ class Deliveries:
         with self._lock:
             if backlog.name in self._lanes or backlog.closed:
                 return
+            ended = self._hooks.ended if self._hooks.tells(backlog.name) else None
             lanes = [
-                Lane(number, backlog, lambda: self._open_sender(backlog))
+                Lane(number, backlog, lambda: self._open_sender(backlog), ended)
                 for number in range(backlog.settings.associations)
             ]
             self._lanes[backlog.name] = lanes
@@ -95,9 +92,15 @@ class Deliveries:
             lane.start()
 
     def _open_sender(self, backlog: Backlog) -> TaskSender:
+        sender = self._sender(backlog)
+        if self._hooks.rewrites(backlog.name):
+            return RewritingSender(sender, self._hooks)
+        return sender
+
+    def _sender(self, backlog: Backlog) -> TaskSender:
         settings = backlog.settings
         if isinstance(settings, DicomDestination):
             return DicomSender(settings, backlog.upcoming_kinds)
         if isinstance(settings, FolderDestination):
             return FolderSender(settings)
-        return PluginSender(self._open_plugin_sender(backlog.name))
+        return PluginSender(self._hooks.open(backlog.name))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from router.delivery.receipt import Receipt
-from router.instance import Hold, Rejected, Unavailable
-from router.spool import Attempt
+from router.instance import Delivery, Hold, Rejected, Unavailable
+from router.spool import Attempt, SpoolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,21 +22,24 @@ if TYPE_CHECKING:
 log = logging.getLogger("router.delivery")
 
 _IDLE = 60.0  # seconds a lane without a sender waits before it looks around
-_FIRST_OBJECT_RETRY = (
-    60.0  # seconds, then four times as long each time: three tries in five minutes
-)
+_FIRST_OBJECT_RETRY = 60.0  # seconds, then four times as long: three tries in five minutes
 
 
 class Lane(threading.Thread):
     """Ends when its backlog closes, after the delivery that is under way."""
 
     def __init__(
-        self, number: int, backlog: Backlog, open_sender: Callable[[], TaskSender]
+        self,
+        number: int,
+        backlog: Backlog,
+        open_sender: Callable[[], TaskSender],
+        ended: Callable[[Delivery], None] | None,
     ) -> None:
         super().__init__(name=f"deliver-{backlog.name}-{number}", daemon=True)
         self._number = number
         self._backlog = backlog
         self._open_sender = open_sender
+        self._ended = ended
         self._sender: TaskSender | None = None
 
     def run(self) -> None:
@@ -116,12 +120,16 @@ class Lane(threading.Thread):
     ) -> None:
         attempt = Attempt(task.delivery_id, datetime.now(UTC), outcome, status, comment, retry_at)
         log.log(
-            logging.INFO if outcome == "delivered" else logging.WARNING,
+            logging.DEBUG if outcome == "delivered" else logging.WARNING,
             "delivery.%s destination=%s route=%s sop_instance=%s status=%s comment=%s",
             outcome, task.destination, task.route, task.sop_instance_uid,
             "-" if status is None else f"0x{status:04X}", comment,
         )  # fmt: skip
-        self._backlog.record(attempt)
+        recorded = self._backlog.record(attempt)
+        if self._ended and outcome in ("delivered", "held"):
+            with contextlib.suppress(SpoolError):  # said by the backlog
+                recorded.result()
+                self._ended(_delivery(task, attempt))
 
     def _close_sender(self) -> None:
         sender, self._sender = self._sender, None
@@ -131,3 +139,16 @@ class Lane(threading.Thread):
             sender.close()
         except Exception:
             log.exception("sender.close destination=%s", self._backlog.name)
+
+
+def _delivery(task: DeliveryTask, attempt: Attempt) -> Delivery:
+    return Delivery(
+        destination=task.destination,
+        route=task.route,
+        sop_instance_uid=task.sop_instance_uid,
+        study_instance_uid=task.study_instance_uid,
+        outcome="delivered" if attempt.outcome == "delivered" else "held",
+        status=attempt.status,
+        comment=attempt.comment,
+        attempts=task.attempts + 1,
+    )

@@ -8,7 +8,7 @@ from router.dataset import scan_segments
 from router.instance import Instance, Source
 
 if TYPE_CHECKING:
-    from router.instance import Sender
+    from router.instance import Delivery, Sender
     from router.spool import DeliveryTask
 
 
@@ -20,6 +20,45 @@ class TaskSender(Protocol):
     def send(self, task: DeliveryTask) -> str: ...
 
     def close(self) -> None: ...
+
+
+class Hooks(Protocol):
+    """What a destination's plugins do; the node brings it, as routing is not ours to import."""
+
+    def rewrites(self, destination: str) -> bool:
+        """Whether its chain changes what leaves."""
+
+    def rewrite(self, task: DeliveryTask) -> DeliveryTask:
+        """The delivery as it leaves; raises Hold, or Unavailable where it has to be tried again."""
+
+    def clean(self, task: DeliveryTask) -> None:
+        """What rewriting has left is not needed any more."""
+
+    def tells(self, destination: str) -> bool:
+        """Whether its chain wants to be told how deliveries end."""
+
+    def ended(self, delivery: Delivery) -> None:
+        """Tell it; raises nothing."""
+
+    def open(self, destination: str) -> Sender:
+        """A sender of the destination's own type; raises Unavailable."""
+
+
+class RewritingSender:
+    """A sender behind its destination's chain."""
+
+    def __init__(self, sender: TaskSender, hooks: Hooks) -> None:
+        self._sender = sender
+        self._hooks = hooks
+
+    def send(self, task: DeliveryTask) -> str:
+        try:
+            return self._sender.send(self._hooks.rewrite(task))
+        finally:
+            self._hooks.clean(task)
+
+    def close(self) -> None:
+        self._sender.close()
 
 
 class PluginSender:

@@ -86,11 +86,11 @@ def run_demo(studies: int, slices: int, stay: bool) -> int:
             "in RESEARCH under a new name."
         )
         if stay:
-            config = home / "router" / "config.yaml"
+            path = home / "router" / "config.yaml"
             console.print(
                 f"Running until Ctrl-C; then {home} is removed. To look around:\n"
-                f"  {sys.argv[0]} status --config {config}\n"
-                f"  {sys.argv[0]} where --accession DEMO0001 --config {config}",
+                f"  {sys.argv[0]} status --config {path}\n"
+                f"  {sys.argv[0]} where --accession DEMO0001 --config {path}",
                 soft_wrap=True,
             )
             _until_interrupted()

@@ -16,7 +16,13 @@ from router.intake import Listener
 from router.operate.actions import Actions
 from router.operate.control import ControlServer
 from router.operate.housekeeping import Housekeeping
-from router.routing import Processor, WorkerPool, build_generation, default_workers
+from router.routing import (
+    DestinationHooks,
+    Processor,
+    WorkerPool,
+    build_generation,
+    default_workers,
+)
 from router.spool import Spool
 from router.wire import Acceptor, AcceptorLimits
 
@@ -25,7 +31,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from router.config import Config
-    from router.instance import Sender
     from router.routing import Generation
 
 log = logging.getLogger("router.node")
@@ -58,8 +63,12 @@ class Node:
             self._acceptors[name] = Acceptor(listener.bind, listener.port, service, limits)
         routes = {route.name for route in config.routes}
         ledger.hold_copies_of_unknown_routes(routes).result()
-        self._processor = Processor(ledger, self._pool(plugins), self._generation.route_chains.get)
-        self._deliveries = Deliveries(ledger, config.destinations, self._open_plugin_sender)
+        workers = config.processing.workers
+        count = default_workers() if workers == "auto" else workers
+        self._pool = WorkerPool(count, plugins, self._spool.workspaces)
+        self._processor = Processor(ledger, self._pool, self._generation.route_chains.get)
+        hooks = DestinationHooks(self._pool, self._spool.outgoing, lambda: self._generation)
+        self._deliveries = Deliveries(ledger, config.destinations, hooks)
         self._housekeeping = Housekeeping(self._spool, lambda: self._generation)
         self._control = ControlServer(self._spool.directory, _Live(self).table())
         parts: tuple[Callable[[], None], ...] = (
@@ -79,8 +88,8 @@ class Node:
             acceptor.drain(_ASSOCIATIONS_END)
         self._control.close()
         self._housekeeping.stop()
-        self._processor.stop(_WORK_ENDS)
         self._deliveries.stop(_WORK_ENDS)
+        self._processor.stop(_WORK_ENDS)
         self._generation.close()
         self._spool.close()
         log.info("node.stopped")
@@ -104,16 +113,6 @@ class Node:
                 f"   or: storescu -aec {title} 127.0.0.1 {acceptor.port} FILE",
             ]
         return "\n".join(lines)
-
-    def _pool(self, plugins: Path) -> WorkerPool:
-        workers = self._config.processing.workers
-        count = default_workers() if workers == "auto" else workers
-        return WorkerPool(count, plugins, self._spool.workspaces)
-
-    def _open_plugin_sender(self, name: str) -> Sender:
-        return self._generation.destination_types[name].open_destination(
-            self._generation.destination(name)
-        )
 
 
 class _Live(Actions):

@@ -6,6 +6,7 @@ from router.routing.facts import Facts
 from router.routing.failures import HookFailed
 from router.routing.generation import Generation, build_generation
 from router.routing.matching import Match, Routes
+from router.routing.outgoing import DestinationHooks
 from router.routing.plugins import PluginError, known_plugins, load_plugin
 from router.routing.pool import WorkerPool, default_workers
 from router.routing.processor import Processor
@@ -14,6 +15,7 @@ from router.routing.spec import ChainSpec
 __all__ = [
     "Chain",
     "ChainSpec",
+    "DestinationHooks",
     "Facts",
     "Generation",
     "HookFailed",

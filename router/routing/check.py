@@ -11,13 +11,13 @@ from router.routing.build import build_plugin
 from router.routing.chain import Link, hooks_of
 from router.routing.plugins import PluginError
 from router.routing.pool import WorkerPool
-from router.routing.spec import OptionsError, plugin_spec, route_specs
+from router.routing.spec import OptionsError, plugin_spec, worker_specs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from router.config import ChainEntry, Config, PluginUse, Position, Route
+    from router.config import ChainEntry, Config, PluginUse, Position
     from router.routing.options import OptionError
     from router.spool.records import HeldCopy
 
@@ -69,28 +69,30 @@ def check_chains(config: Config) -> list[Mistake]:
 
 
 def check_start(config: Config, plugins_directory: Path) -> list[Mistake]:
-    """Whether the routes' plugins can be built and started in a worker process of their own.
+    """Whether what routes and destinations use can be built and started in a worker of its own.
 
     What is started is ended again: a new configuration is tried before the old one goes.
     """
-    specs = route_specs(config)
+    routes, destinations = worker_specs(config)
+    chains = [
+        *((route.chain, routes[route.name]) for route in config.routes),
+        *((config.destinations[name].chain, spec) for name, spec in destinations.items()),
+    ]
     pool = WorkerPool(1, plugins_directory, plugins_directory)
     try:
         return [
-            _not_started(route, failure)
-            for route in config.routes
-            if route.chain and (failure := pool.prepare(specs[route.name]))
+            _not_started(chain, failure)
+            for chain, spec in chains
+            if chain and (failure := pool.prepare(spec))
         ]
     finally:
         pool.stop()
 
 
-def _not_started(route: Route, failure: HeldCopy) -> Mistake:
+def _not_started(chain: Sequence[ChainEntry], failure: HeldCopy) -> Mistake:
     message = f"{failure.hook or 'startup'} failed: {failure.reason}"
-    for entry in route.chain:
-        if entry.plugin.name == failure.plugin:
-            return Mistake(entry.position, entry.path, message)
-    return Mistake(route.position, f"routes.{route.name}", message)
+    blamed = next((entry for entry in chain if entry.plugin.name == failure.plugin), chain[0])
+    return Mistake(blamed.position, blamed.path, message)
 
 
 def _uncalled(
@@ -128,6 +130,11 @@ def _out_of_order(chain: Sequence[ChainEntry]) -> Iterator[Mistake]:
             )
         else:
             latest, before = first, entry.plugin.name
+
+
+def hooks_in(chain: Iterable[ChainEntry]) -> set[str]:
+    """The hooks that plugins of the chain have."""
+    return {hook for entry in chain for hook in _hooks(entry.plugin)}
 
 
 def _hooks(use: PluginUse) -> set[str]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from router.config import ChainEntry, PluginDestination
 from router.instance import Destination
 from router.routing.build import Plugins
+from router.routing.check import hooks_in
 from router.routing.matching import Routes
-from router.routing.spec import chain_spec, route_specs
+from router.routing.spec import chain_spec, worker_specs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +29,8 @@ class Generation:
     config: Config
     routes: Routes
     route_chains: Mapping[str, ChainSpec]
+    destination_chains: Mapping[str, ChainSpec]
+    told_chains: Mapping[str, Chain]
     listener_chains: Mapping[str, Chain]
     destination_types: Mapping[str, Chain]
     plugins: Plugins
@@ -50,11 +53,18 @@ def build_generation(config: Config, number: int, plugins_directory: Path) -> Ge
     """
     plugins = Plugins(plugins_directory)
     try:
+        route_chains, destination_chains = worker_specs(config)
         return Generation(
             number=number,
             config=config,
             routes=Routes(config),
-            route_chains=route_specs(config),
+            route_chains=route_chains,
+            destination_chains=destination_chains,
+            told_chains={
+                name: plugins.chain(spec)
+                for name, spec in destination_chains.items()
+                if "delivery_ended" in hooks_in(config.destinations[name].chain)
+            },
             listener_chains={
                 name: plugins.chain(chain_spec(listener.chain, config))
                 for name, listener in config.listeners.items()

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from router.routing.spec import ChainSpec
+    from router.routing.worker import Outgoing
     from router.spool.records import CopyOutcome, CopyTask
 
 log = logging.getLogger("router.routing")
@@ -73,7 +74,7 @@ class WorkerPool:
             plugins_directory=plugins_directory,
             workspace=workspace,
         )
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()  # notified when a slot becomes free
         self._free = list(range(self.slots))
         self._flights: set[_Flight] = set()
         self._doomed: dict[int, int] = {}
@@ -99,6 +100,14 @@ class WorkerPool:
         """
         self._fly(worker.process, spec, task, task.attempts, done)
 
+    def rewrite(self, spec: ChainSpec, outgoing: Outgoing) -> CopyOutcome | None:
+        """Run a destination's chain on one delivery's copy and wait for what comes of it; None
+        when it was not run to its end for no fault of its own.
+        """
+        landed: Future[CopyOutcome | None] = Future()
+        self._fly(worker.rewrite, spec, outgoing, 0, landed.set_result)
+        return landed.result()
+
     def prepare(self, spec: ChainSpec) -> HeldCopy | None:
         """Build and start the chain's plugins in a worker: the first that fails, and why."""
         landed: Future[HeldCopy | Literal["started"] | None] = Future()
@@ -110,6 +119,8 @@ class WorkerPool:
         """End the workers; what is in flight is given back."""
         self._stopping.set()
         self._busy.set()
+        with self._lock:
+            self._lock.notify_all()
         self._watcher.join()
         self._end_pool()
         for flight in list(self._flights):
@@ -125,6 +136,10 @@ class WorkerPool:
         done: Callable[[Any], None],
     ) -> None:
         with self._lock:
+            self._lock.wait_for(lambda: self._free or self._stopping.is_set())
+            if self._stopping.is_set():
+                done(None)
+                return
             pool = self._running_pool()
             slot = self._free.pop()
             self._setting.progress.clear(slot)
@@ -160,7 +175,7 @@ class WorkerPool:
                 # Its worker is about to be killed, and writes to the slot until it is.
                 self._doomed[flight.slot] = self._setting.progress.read(flight.slot).pid
             else:
-                self._free.append(flight.slot)
+                self._release(flight.slot)
             if not self._flights and not self._doomed:
                 self._busy.clear()
         flight.done(outcome)
@@ -222,7 +237,11 @@ class WorkerPool:
         for slot, pid in list(self._doomed.items()):
             if not pid or not _is_alive(pid):
                 del self._doomed[slot]
-                self._free.append(slot)
+                self._release(slot)
+
+    def _release(self, slot: int) -> None:
+        self._free.append(slot)
+        self._lock.notify_all()
 
 
 def default_workers() -> int:

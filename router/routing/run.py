@@ -12,7 +12,7 @@ from router.spool.records import HeldCopy, Processed, Skipped
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from router.instance import Instance
+    from router.instance import Destination, Instance
     from router.routing.chain import Chain
     from router.routing.spec import ChainSpec
     from router.spool.records import CopyOutcome
@@ -35,12 +35,31 @@ def run_chain(
         if decision:
             return HeldCopy(str(decision.answer.reason), decision.plugin, "filter_instance")
         chain.rewrite_instance(instance, facts)
-        _settle(instance, chain.called("rewrite_instance", facts))
+        _settle(instance, chain.called("rewrite_instance", facts), "rewrite_instance")
         chain.verify_instance(instance, facts)
         kept = chain.store_instance(instance, facts)
         added = chain.forward_instance(instance, facts, spec.destinations)
     except HookFailed as failure:
         return HeldCopy(failure.reason, failure.plugin, failure.hook, failure.retry_after)
+    return _processed(instance, tuple(dict.fromkeys((*planned, *added))), tuple(kept))
+
+
+def run_outgoing(
+    chain: Chain, spec: ChainSpec, instance: Instance, destination: Destination
+) -> CopyOutcome:
+    """What a destination's chain makes of one delivery's copy."""
+    facts = Facts.of(instance, spec.character_sets)
+    try:
+        chain.rewrite_outgoing(instance, facts, destination)
+        _settle(instance, chain.called("rewrite_outgoing", facts), "rewrite_outgoing")
+    except HookFailed as failure:
+        return HeldCopy(failure.reason, failure.plugin, failure.hook, failure.retry_after)
+    return _processed(instance, (destination.name,), ())
+
+
+def _processed(
+    instance: Instance, destinations: tuple[str, ...], notes: tuple[str, ...]
+) -> Processed:
     return Processed(
         segments=instance.segments if instance.changed else None,
         transfer_syntax=str(instance.transfer_syntax),
@@ -48,16 +67,16 @@ def run_chain(
         sop_instance_uid=instance.sop_instance_uid,
         study_instance_uid=instance.study_instance_uid,
         series_instance_uid=instance.series_instance_uid,
-        destinations=tuple(dict.fromkeys((*planned, *added))),
-        notes=tuple(kept),
+        destinations=destinations,
+        notes=notes,
     )
 
 
-def _settle(instance: Instance, rewriters: list[str]) -> None:
+def _settle(instance: Instance, rewriters: list[str], hook: str) -> None:
     """Write what the rewrites made; what cannot be written is their failure."""
     try:
         instance.seal()
     except Hold as hold:
-        raise HookFailed(", ".join(rewriters), "rewrite_instance", hold.reason) from None
+        raise HookFailed(", ".join(rewriters), hook, hold.reason) from None
     except Exception as error:
-        raise HookFailed(", ".join(rewriters), "rewrite_instance", describe(error)) from None
+        raise HookFailed(", ".join(rewriters), hook, describe(error)) from None

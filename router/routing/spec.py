@@ -95,10 +95,17 @@ def chain_spec(entries: Iterable[ChainEntry], config: Config) -> ChainSpec:
     )
 
 
-def route_specs(config: Config) -> dict[str, ChainSpec]:
-    """The chain of every route by its name, empty where the route has none."""
-    specs = {route.name: chain_spec(route.chain, config) for route in config.routes}
-    generation = hashlib.sha256(pickle.dumps(specs)).hexdigest()
+def worker_specs(config: Config) -> tuple[dict[str, ChainSpec], dict[str, ChainSpec]]:
+    """The chains of every route and of every destination by name, empty where there is none."""
+    routes = {route.name: chain_spec(route.chain, config) for route in config.routes}
+    destinations = {
+        name: chain_spec(settings.chain, config) for name, settings in config.destinations.items()
+    }
+    generation = hashlib.sha256(pickle.dumps((routes, destinations))).hexdigest()
+    return _of_generation(routes, generation), _of_generation(destinations, generation)
+
+
+def _of_generation(specs: Mapping[str, ChainSpec], generation: str) -> dict[str, ChainSpec]:
     return {name: replace(spec, generation=generation) for name, spec in specs.items()}
 
 

@@ -15,11 +15,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from router.dataset import FileRange, rescan
+from router.dataset import FileRange, rescan, scan_segments
 from router.instance import Instance, Source
 from router.routing.build import Plugins
 from router.routing.failures import HookFailed, describe
-from router.routing.run import run_chain
+from router.routing.run import run_chain, run_outgoing
 from router.routing.worker_log import DatagramHandler
 from router.spool.records import HeldCopy
 
@@ -28,10 +28,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from router.instance import Destination
     from router.routing.chain import Chain
     from router.routing.progress import Progress
     from router.routing.spec import ChainSpec
-    from router.spool.records import CopyOutcome, CopyTask
+    from router.spool.records import CopyOutcome, CopyTask, DeliveryTask
 
 OWN_TIMEOUT = 300.0  # seconds for what the router itself does with a copy between two hooks
 
@@ -48,6 +49,15 @@ class WorkerSetting:
     workspace: Path
 
 
+@dataclass(frozen=True)
+class Outgoing:
+    """A delivery's copy that the destination's chain is to change."""
+
+    task: DeliveryTask
+    destination: Destination
+    workspace: Path
+
+
 class Worker:
     """The chains of one generation, built as copies for them come."""
 
@@ -59,13 +69,15 @@ class Worker:
         self._slot = 0
         self._timeouts: tuple[float, ...] = ()
 
-    def process(self, slot: int, pickled: bytes, task: CopyTask) -> CopyOutcome:
+    def process(self, slot: int, pickled: bytes, task: CopyTask | Outgoing) -> CopyOutcome:
         """Run the chain on the copy; every failure is an outcome."""
         self._slot, self._timeouts = slot, ()
         self._watch(-1, "")
         try:
             spec, chain = self._chain(pickled)
             self._timeouts = tuple(link.timeout for link in spec.links)
+            if isinstance(task, Outgoing):
+                return self._rewrite(spec, chain, task)
             return self._run(spec, chain, task)
         except HookFailed as failure:
             return HeldCopy(failure.reason, failure.plugin, failure.hook)
@@ -101,8 +113,7 @@ class Worker:
         bulk = None if stored.problem else stored.bulk
         scan = rescan(stored.path, stored.offset, stored.length, task.transfer_syntax, bulk)
         source = Source((FileRange(stored.path, stored.offset, stored.length),), scan)
-        workspace = self.setting.workspace / str(task.copy_id)
-        shutil.rmtree(workspace, ignore_errors=True)  # an earlier run's, which did not finish
+        workspace = _emptied(self.setting.workspace / str(task.copy_id))
         notes: dict[str, Any] = {}
         received, own = (
             Instance(
@@ -117,9 +128,27 @@ class Worker:
         )
         return run_chain(chain, spec, own, received, task.destinations)
 
+    def _rewrite(self, spec: ChainSpec, chain: Chain, outgoing: Outgoing) -> CopyOutcome:
+        task = outgoing.task
+        scan = scan_segments(task.segments, task.transfer_syntax, task.bulk)
+        instance = Instance(
+            Source(task.segments, scan),
+            association=task.association,
+            route=task.route,
+            received=task.received,
+            workspace=_emptied(outgoing.workspace),
+        )
+        return run_outgoing(chain, spec, instance, outgoing.destination)
+
     def _watch(self, link: int, hook: str) -> None:
         timeout = self._timeouts[link] if link >= 0 else OWN_TIMEOUT
         self.setting.progress.enter(self._slot, link, hook, timeout)
+
+
+def _emptied(workspace: Path) -> Path:
+    """A place for files that chains make; an earlier run may not have finished."""
+    shutil.rmtree(workspace, ignore_errors=True)
+    return workspace
 
 
 _worker: Worker
@@ -138,10 +167,15 @@ def initialize(setting: WorkerSetting) -> None:
     signal.signal(signal.SIGTERM, _retire)
 
 
-def process(slot: int, pickled: bytes, task: CopyTask) -> CopyOutcome:
+def process(slot: int, pickled: bytes, task: CopyTask | Outgoing) -> CopyOutcome:
     """Run a pickled ChainSpec on a copy; what a worker is asked to do."""
     with _ended_by_sigterm():
         return _worker.process(slot, pickled, task)
+
+
+def rewrite(slot: int, pickled: bytes, outgoing: Outgoing) -> CopyOutcome:
+    """Run a destination's pickled ChainSpec on a delivery's copy."""
+    return process(slot, pickled, outgoing)
 
 
 def prepare(slot: int, pickled: bytes, task: None) -> HeldCopy | Literal["started"]:

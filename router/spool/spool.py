@@ -3,7 +3,8 @@
 SPOOL/lock         held while a router runs, its process id inside
 SPOOL/ledger.db    the ledger (and -wal, -shm)
 SPOOL/files        what arrived, one Part 10 file each
-SPOOL/workspace    what chains made, a directory per copy
+SPOOL/workspace    what routes' chains made, a directory per copy
+SPOOL/outgoing     what destinations' chains made, a directory per delivery while it is tried
 """
 
 from __future__ import annotations
@@ -70,6 +71,11 @@ class Spool:
         return self.directory / WORKSPACES
 
     @property
+    def outgoing(self) -> Path:
+        """Where a destination's chain makes files that are needed for one try at a delivery."""
+        return self.directory / "outgoing"
+
+    @property
     def failed(self) -> str | None:
         """Why nothing is accepted any more; only a restart helps."""
         return self._health.failed
@@ -84,6 +90,8 @@ class Spool:
         with ExitStack() as undo:
             undo.callback(os.close, _take_lock(self.directory / "lock"))
             self.workspaces.mkdir(mode=0o700, exist_ok=True)
+            shutil.rmtree(self.outgoing, ignore_errors=True)
+            self.outgoing.mkdir(mode=0o700)
             self._files = FileTree(self.directory / "files", self._health)
             ledger = SqliteLedger(self.directory / "ledger.db", self.directory, self._health)
             undo.callback(ledger.close)

@@ -12,7 +12,7 @@ from router.config import load
 from router.dataset import Scanner
 from router.instance import Association
 from router.routing import Processor, WorkerPool, check_chains, check_plugin, known_plugins
-from router.routing.spec import route_specs
+from router.routing.spec import worker_specs
 from router.spool import Arrival, PlannedCopy, Spool, Stored
 from router.testing import encode
 
@@ -100,7 +100,7 @@ class Router:
 
     def start(self, routes: str, workers: int = 1, memory: int | None = None) -> Config:
         config = read_config(self.folder, routes)
-        self.specs = route_specs(config)
+        self.specs, _ = worker_specs(config)
         self.pool = WorkerPool(
             workers, self.spool.directory / "plugins", self.spool.directory / "workspace", memory
         )
