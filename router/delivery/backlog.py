@@ -42,14 +42,14 @@ class Backlog:
         self._breaker = Breaker(settings.retry.first, settings.retry.longest)
         self._changed = threading.Condition()
         self._studies: OrderedDict[str, deque[DeliveryTask]] = OrderedDict()
-        self._lane_of: dict[str, int] = {}
+        self._under_way: dict[int, list[DeliveryTask]] = {}  # by lane, each of one study
         self._trying: int | None = None  # the lane that probes a failing destination
         self._more = True  # the ledger may have deliveries we have not claimed
         self._closed = False
 
     def __repr__(self) -> str:
         waiting = sum(map(len, self._studies.values()))
-        return f"<Backlog {self.name}: {waiting} claimed, {len(self._lane_of)} studies under way>"
+        return f"<Backlog {self.name}: {waiting} claimed, {len(self._under_way)} studies under way>"
 
     @property
     def outage(self) -> Outage | None:
@@ -97,11 +97,11 @@ class Backlog:
             return []
 
     def upcoming_kinds(self) -> set[Kind]:
-        """The kinds of objects that are claimed and not yet handed out: worth proposing now."""
+        """The kinds of objects that are claimed: worth proposing now."""
         with self._changed:
             return {
                 (task.sop_class_uid, task.transfer_syntax)
-                for tasks in self._studies.values()
+                for tasks in (*self._studies.values(), *self._under_way.values())
                 for task in tasks
             }
 
@@ -157,13 +157,14 @@ class Backlog:
         return self._breaker.waits(time.monotonic())
 
     def _next_batch(self, lane: int) -> list[DeliveryTask]:
-        if not any(study not in self._lane_of for study in self._studies):
+        taken = {batch[0].study_instance_uid for batch in self._under_way.values()}
+        if self._studies.keys() <= taken:
             self._claim()
         for study, tasks in self._studies.items():
-            if study in self._lane_of:
+            if study in taken:
                 continue
             batch = [tasks.popleft() for _ in range(min(_BATCH, len(tasks)))]
-            self._lane_of[study] = lane
+            self._under_way[lane] = batch
             if self._breaker.outage:
                 self._trying = lane
             if not tasks:
@@ -184,15 +185,14 @@ class Backlog:
     def _until_due(self) -> float:
         """Seconds until a waiting try is due; it is claimed then, without anybody telling."""
         due = self._ledger.next_due(f"destination:{self.name}")
-        if due is None:
+        if due is None or self.name in self._ledger.paused():
             return _LOOK_AGAIN
         self._more = True
         return min(max((due - datetime.now(UTC)).total_seconds(), 0.05), _LOOK_AGAIN)
 
     def _let_go(self, lane: int) -> None:
         """The lane has done what it was given."""
-        for study in [study for study, of in self._lane_of.items() if of == lane]:
-            del self._lane_of[study]
+        self._under_way.pop(lane, None)
         if self._trying == lane:
             self._trying = None
         self._changed.notify_all()

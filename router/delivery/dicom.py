@@ -12,7 +12,7 @@ from router.delivery.proposal import (
     Kind,
     propose,
 )
-from router.delivery.receipt import Receipt
+from router.delivery.receipt import NotReached, Receipt
 from router.instance import Rejected, Unavailable
 from router.status import Verdict, classify
 from router.wire import NoAcceptedContext, Peer, SourceUnreadable, Timeouts, WireError, connect
@@ -102,7 +102,7 @@ class DicomSender:
             if kind in self._proposed and calling_ae_title == self._calling_ae_title:
                 return association
             self.close()
-        kinds = frozenset({kind, *self._upcoming()})
+        kinds = frozenset({kind, *self._proposed, *self._upcoming()})
         self._association = self._connect(kind, kinds, calling_ae_title)
         return self._association
 
@@ -119,7 +119,7 @@ class DicomSender:
         except NoAcceptedContext as error:
             raise Rejected(f"{settings.ae_title} accepts no {_words(first)}") from error
         except WireError as error:
-            raise Unavailable(str(error)) from error
+            raise NotReached(str(error)) from error
         self._proposed, self._calling_ae_title = proposed, calling_ae_title
         log.info(
             "association.opened destination=%s@%s:%d calling=%s contexts=%d",

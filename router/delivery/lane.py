@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from router.delivery.receipt import Receipt
+from router.delivery.receipt import NotReached, Receipt
 from router.instance import Delivery, Hold, Rejected, Unavailable
 from router.spool import Attempt, SpoolError
 
@@ -23,6 +24,7 @@ log = logging.getLogger("router.delivery")
 
 _IDLE = 60.0  # seconds a lane without a sender waits before it looks around
 _FIRST_OBJECT_RETRY = 60.0  # seconds, then four times as long: three tries in five minutes
+_AFTER_TROUBLE = 5.0  # seconds before a ledger that could not be read is asked again
 
 
 class Lane(threading.Thread):
@@ -41,15 +43,27 @@ class Lane(threading.Thread):
         self._open_sender = open_sender
         self._ended = ended
         self._sender: TaskSender | None = None
+        self._study = ""  # the last one this lane was given something of
 
     def run(self) -> None:
         while not self._backlog.closed:
-            tasks = self._backlog.take(self._number, self._patience())
-            if tasks:
-                self._send_all(tasks)
-            else:
+            tasks = self._take()
+            if not tasks or self._wants_its_own_association(tasks[0]):
                 self._close_sender()
+            self._send_all(tasks)
         self._close_sender()
+
+    def _take(self) -> list[DeliveryTask]:
+        try:
+            return self._backlog.take(self._number, self._patience())
+        except Exception:  # of many kinds; a lane that ended would never be missed
+            log.exception("ledger.unreadable destination=%s", self._backlog.name)
+            time.sleep(_AFTER_TROUBLE)
+            return []
+
+    def _wants_its_own_association(self, task: DeliveryTask) -> bool:
+        last, self._study = self._study, task.study_instance_uid
+        return self._backlog.settings.close_after == "study" and last != self._study
 
     def _patience(self) -> float:
         """Seconds an idle association is kept; `study` closes it when its study is sent."""
@@ -71,27 +85,27 @@ class Lane(threading.Thread):
 
     def _send(self, task: DeliveryTask) -> None:
         """Send one and write down how it ended; raises Unavailable."""
-        status: int | None = None
         try:
             if self._sender is None:
                 self._sender = self._open_sender()
             text = self._sender.send(task)
-            status = text.status if isinstance(text, Receipt) else None
-        except Rejected as refusal:
-            self._object_refused(task, refusal)
-        except Hold as hold:
-            self._write_down(task, "held", None, hold.reason)
         except Unavailable:
             raise
-        except Exception as error:
+        except Rejected as refusal:
+            self._object_refused(task, refusal)
+            self._backlog.worked()
+        except Hold as hold:
+            self._write_down(task, "held", None, hold.reason)
+        except (Exception, SystemExit) as error:
             # A sender that fails in a way of its own: this object waits, the association goes.
             self._close_sender()
             where = f"{type(error).__name__} in the destination's sender"
             log.exception("delivery.failed destination=%s", task.destination)
             self._object_refused(task, Rejected(where))
         else:
+            status = text.status if isinstance(text, Receipt) else None
             self._write_down(task, "delivered", status, text)
-        self._backlog.worked()
+            self._backlog.worked()
 
     def _object_refused(self, task: DeliveryTask, refusal: Rejected) -> None:
         if task.refusals + 1 >= self._backlog.settings.object_tries:
@@ -107,8 +121,17 @@ class Lane(threading.Thread):
         if self._backlog.waits_too_long(task):
             self._write_down(task, "held", failure.status, failure.reason)
         else:
-            self._write_down(task, "retry", failure.status, failure.reason)
+            due = None if isinstance(failure, NotReached) else self._behind_the_others(task)
+            self._write_down(task, "retry", failure.status, failure.reason, due)
         self._backlog.failed(rest, failure.reason)
+
+    def _behind_the_others(self, task: DeliveryTask) -> datetime:
+        """When to try again what a destination failed at: it may be the one object that it always
+        fails at, so the next try is another's.
+        """
+        retry = self._backlog.settings.retry
+        wait = min(retry.first * 2 ** min(task.attempts, 32), retry.longest)
+        return datetime.now(UTC) + timedelta(seconds=wait)
 
     def _write_down(
         self,

@@ -1,6 +1,12 @@
-"""What a sender of ours says of a delivery: text for the trail, with the peer's status."""
+"""What senders of ours can say of a delivery that plugins' need not."""
 
 from __future__ import annotations
+
+from router.instance import Unavailable
+
+
+class NotReached(Unavailable):
+    """The destination failed before any object was sent: it is no object's fault."""
 
 
 class Receipt(str):

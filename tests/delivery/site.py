@@ -43,16 +43,12 @@ class Site:
         self.deliveries: Deliveries | None = None
         self._number = 0
 
-    def start(
-        self, destinations: str, open_sender: Callable[[str], Sender] | None = None
-    ) -> Deliveries:
+    def start(self, destinations: str, hooks: NoHooks | None = None) -> Deliveries:
         """Begin to deliver; `destinations` is that section of a configuration."""
         path = self.directory / "config.yaml"
         path.write_text(f"destinations:\n{destinations}")
         config = load(path)
-        self.deliveries = Deliveries(
-            self.ledger, config.destinations, open_sender or unknown_destination
-        )
+        self.deliveries = Deliveries(self.ledger, config.destinations, hooks or NoHooks())
         self.deliveries.start()
         return self.deliveries
 
@@ -119,8 +115,21 @@ class Site:
         return [(a.outcome, a.status, a.comment) for a in self.trail(uid, destination).attempts]
 
 
-def unknown_destination(name: str) -> Sender:
-    raise AssertionError(name)
+class NoHooks:
+    """Destinations without a chain; with `open_sender`, of a type of their own."""
+
+    def __init__(self, open_sender: Callable[[], Sender] | None = None) -> None:
+        self._open_sender = open_sender
+
+    def rewrites(self, destination: str) -> bool:
+        return False
+
+    def tells(self, destination: str) -> bool:
+        return False
+
+    def open(self, destination: str) -> Sender:
+        assert self._open_sender is not None
+        return self._open_sender()
 
 
 def _association(calling_ae_title: str) -> Association:

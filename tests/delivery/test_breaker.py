@@ -25,7 +25,7 @@ def test_the_silence_doubles_up_to_the_longest_and_is_spread(failures, least, mo
     breaker = Breaker(5, 600)
     now = 0.0
     for _ in range(failures):
-        now += breaker.waits(now)
+        now += breaker.waits(now) + 0.001
         silence = fail(breaker, now)
     assert least <= silence <= most
     assert breaker.waits(now) == pytest.approx(silence)
