@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from router.dataset import Scan
     from router.instance import Association
     from router.routing import Generation
-    from router.spool import PlannedCopy, Spool
+    from router.spool import IncomingFile, PlannedCopy, Spool
     from router.wire import AssociationRequest, ContextOffer, Ending, StoreRequest, StoreSink
 
 log = logging.getLogger("router.intake")
@@ -70,6 +70,7 @@ class StoreSession:
         self._settings = generation.config.listeners[self.association.listener]
         self._chain = generation.listener_chains[self.association.listener]
         self._spool = spool
+        self._file: IncomingFile | None = None
         self._keep_free = generation.config.spool.keep_free
         self._accepted = self._refused = 0
         log.info("association.accepted %s", _who(self.association))
@@ -94,11 +95,24 @@ class StoreSession:
         if not self._spool.has_room(self._keep_free):
             return self._refuse(request, NO_SPACE)
         try:
-            return Receiver(self._spool, request, self.association.calling_ae_title, self._decide)
+            return Receiver(
+                self._open_file(), request, self.association.calling_ae_title, self._decide
+            )
         except SpoolError as error:
             return self._refuse(request, _spool_refusal(error))
 
+    def _open_file(self) -> IncomingFile:
+        """The association's file, or the next when it is full."""
+        if self._file is not None and self._file.is_full:
+            self._file.close()
+            self._file = None
+        if self._file is None:
+            self._file = self._spool.incoming()
+        return self._file
+
     def ended(self, how: Ending) -> None:
+        if self._file is not None:
+            self._file.close()
         log.info(
             "association.ended %s how=%s accepted=%d refused=%d",
             _who(self.association), how, self._accepted, self._refused,

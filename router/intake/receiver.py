@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from router.dataset import Scan
-    from router.spool import IncomingFile, Spool
+    from router.spool import IncomingFile
     from router.wire import StoreRequest
 
 log = logging.getLogger("router.intake")
@@ -37,11 +37,14 @@ class Received:
 
 
 class Receiver:
-    """A StoreSink. Its file is Part 10: what lies in the spool can be opened with any tool."""
+    """A StoreSink that appends to its association's file.
+
+    Each instance lies there as Part 10: the first of a file can be opened with any tool.
+    """
 
     def __init__(
         self,
-        spool: Spool,
+        file: IncomingFile,
         request: StoreRequest,
         calling_ae_title: str,
         decide: Callable[[Received], Response],
@@ -57,8 +60,8 @@ class Receiver:
             request.transfer_syntax,
             source_ae=calling_ae_title,
         )
-        self._offset = len(meta)
-        self._file = spool.incoming()
+        self._file = file
+        self._offset = file.begin() + len(meta)
         self._write([memoryview(meta)])
 
     def write(self, fragments: Sequence[memoryview]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from router.spool.codec import Paths, decode_names, encode_bulk, encode_names, to_microseconds
@@ -61,7 +60,7 @@ def accept(transaction: Transaction, arrival: Arrival, paths: Paths) -> int:
             arrival.held_reason,
         ),
     )
-    transaction.directories.add(os.path.dirname(stored.path))
+    transaction.name(stored.path)
     transaction.added_instances += 1
     transaction.added_bytes += stored.length
     add_copies(transaction, instance, arrival.copies)

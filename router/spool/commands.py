@@ -37,8 +37,7 @@ HOLD = Command(
     f" WHERE (state = 'received' OR {_TRIED_LATER})",
 )
 RELEASE = Command(
-    "state = 'queued', due = NULL, attempts = 0, refusals = 0, reason = NULL"
-    " WHERE state = 'held'",
+    "state = 'queued', due = NULL, attempts = 0, refusals = 0, reason = NULL WHERE state = 'held'",
     f"{_RECEIVED}, attempts = 0 WHERE state = 'held'",
     "state = 'released' WHERE state = 'held'",
 )

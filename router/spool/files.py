@@ -17,7 +17,6 @@ import errno
 import os
 import threading
 import uuid
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from router.spool.errors import SpoolError, SpoolFailed, SpoolFull, SyncFailed
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from router.spool.health import Health
 
 FILES_PER_DIRECTORY = 16384
+FILE_SIZE = 64 << 20  # bytes; a file goes when everything in it is done
 IOV_MAX = 1024  # Linux: more buffers are EINVAL
 NO_SPACE = "no space left in the spool: free some on its filesystem"
 OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT)
@@ -55,20 +55,33 @@ def storage_error(
 
 
 class IncomingFile:
-    """A file an instance is written to: `write`... then `sync` and accept it, or `discard`.
+    """A file that instances are appended to, one after the other, by one thread.
 
-    One thread at a time. Raises `SpoolFull`, or `SpoolFailed` when the device fails.
+    `begin`, `write`... then `sync` and accept what was written, or `discard` it; `close` in the
+    end. Appending and syncing takes a fraction of what a new file costs each time. Raises
+    `SpoolFull`, or `SpoolFailed` when the device fails.
     """
 
     def __init__(self, path: str, health: Health, ended: Callable[[], None]) -> None:
         self.path = path
         self.size = 0
+        self._begun = 0
         self._health = health
         self._ended = ended
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
     def __repr__(self) -> str:
         return f"IncomingFile({self.size} bytes, {'open' if self._descriptor >= 0 else 'closed'})"
+
+    @property
+    def is_full(self) -> bool:
+        """Large enough: what comes next belongs into another file."""
+        return self.size >= FILE_SIZE
+
+    def begin(self) -> int:
+        """The next instance starts here: its offset."""
+        self._begun = self.size
+        return self._begun
 
     def write(self, views: Sequence[bytes | memoryview]) -> None:
         """Append all of them."""
@@ -79,27 +92,38 @@ class IncomingFile:
             raise storage_error(self._health, "write", error, SpoolFailed) from error
 
     def sync(self) -> None:
-        """Make the content durable and close. After an error the file can only be discarded."""
+        """Make everything written durable. After an error it can only be discarded."""
         try:
             os.fdatasync(self._descriptor)
         except OSError as error:
             raise storage_error(self._health, "sync", error, SyncFailed) from error
-        try:
-            self._close()
-        except OSError as error:
-            raise storage_error(self._health, "close", error, SyncFailed) from error
 
     def discard(self) -> None:
-        """Close and remove, also after `sync` when it was not accepted.
+        """Take back what was written since `begin`, also after `sync` when it was not accepted.
 
-        After a failure the file is left to the next start: only that can tell whether the
-        ledger has a row for it.
+        After a failure it is left to the next start: only that can tell whether the ledger has a
+        row for it.
         """
+        if self._health.failed is not None or self._descriptor < 0:
+            return
         try:
-            self._close()
+            os.ftruncate(self._descriptor, self._begun)
+            os.lseek(self._descriptor, self._begun, os.SEEK_SET)
+        except OSError as error:
+            storage_error(self._health, "truncate", error, SpoolFailed)
+        self.size = self._begun
+
+    def close(self) -> None:
+        """End it; a file in which nothing was kept is removed."""
+        if self._descriptor < 0:
+            return
+        descriptor, self._descriptor = self._descriptor, -1
+        self._ended()
+        try:
+            os.close(descriptor)
         except OSError as error:
             storage_error(self._health, "close", error, SpoolFailed)
-        if self._health.failed is None:
+        if not self.size and self._health.failed is None:
             os.unlink(self.path)
 
     def _write_some(self, views: Sequence[bytes | memoryview]) -> None:
@@ -113,13 +137,6 @@ class IncomingFile:
                 self.size += more
                 skip += more
 
-    def _close(self) -> None:
-        if self._descriptor < 0:
-            return
-        descriptor, self._descriptor = self._descriptor, -1
-        self._ended()
-        os.close(descriptor)
-
 
 class FileTree:
     """The numbered directories under `SPOOL/files`; the highest takes new files."""
@@ -128,7 +145,7 @@ class FileTree:
         self._root = root
         self._health = health
         self._lock = threading.Lock()
-        self._open: Counter[int] = Counter()
+        self._open: dict[str, int] = {}
         self._files = 0
         root.mkdir(mode=0o700, exist_ok=True)
         self._current = max(self._numbers(), default=0)
@@ -140,12 +157,12 @@ class FileTree:
             with self._lock:  # the kernel makes names in one directory one at a time anyway
                 if self._files >= FILES_PER_DIRECTORY:
                     self._next_directory()
-                    self._note_settled(min([*self._open, self._current - 1]))
+                    self._note_settled(min([*self._open.values(), self._current - 1]))
                 number = self._current
                 path = os.path.join(self._directory(number), uuid.uuid4().hex)
-                file = IncomingFile(path, self._health, lambda: self._ended(number))
+                file = IncomingFile(path, self._health, lambda: self._ended(path))
                 self._files += 1
-                self._open[number] += 1
+                self._open[path] = number
                 return file
         except OSError as error:
             if error.errno in OUT_OF_SPACE:
@@ -175,11 +192,14 @@ class FileTree:
             if error.errno not in (errno.ENOTEMPTY, errno.ENOENT):
                 raise
 
-    def _ended(self, number: int) -> None:
+    def open_files(self) -> list[str]:
+        """The paths that instances are still appended to: not to be removed, done or not."""
         with self._lock:
-            self._open[number] -= 1
-            if not self._open[number]:
-                del self._open[number]
+            return list(self._open)
+
+    def _ended(self, path: str) -> None:
+        with self._lock:
+            del self._open[path]
 
     def _directory(self, number: int) -> str:
         return os.path.join(self._root, f"{number:08d}")

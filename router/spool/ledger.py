@@ -148,8 +148,12 @@ class Ledger(Protocol):
     def referenced(self, paths: Sequence[str]) -> set[str]:
         """Those of the files that an instance lies in."""
 
-    def expirable(self, before: datetime, limit: int) -> Sequence[Expirable]:
-        """Instances that were done before then and still have files, first done first."""
+    def expirable(
+        self, before: datetime, limit: int, spared: Collection[str] = ()
+    ) -> Sequence[Expirable]:
+        """Instances that were done before then and still have files, first done first; none in
+        the `spared` files.
+        """
 
     def forget_files(self, instance_ids: Collection[int]) -> Future[None]:
         """Their files are gone."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from router.spool.codec import encode_names
 from router.spool.records import Expirable
 from router.spool.schema import fetch
 
@@ -20,7 +21,8 @@ MOST_FORGOTTEN = 200
 
 EXPIRABLE = """
 SELECT instances.id, path FROM done JOIN instances ON instances.id = done.instance
-WHERE done.time <= ? ORDER BY done.time LIMIT ?
+WHERE done.time <= ? AND path NOT IN (SELECT value FROM json_each(?))
+ORDER BY done.time LIMIT ?
 """
 SHARED = "SELECT id FROM instances WHERE path = ?"
 COPIES = "SELECT id FROM copies WHERE instance = ?"
@@ -31,9 +33,10 @@ WHERE path IS NULL AND received < ? LIMIT ?
 
 
 def expirable(
-    connection: apsw.Connection, before: int, limit: int, paths: Paths
+    connection: apsw.Connection, before: int, limit: int, spared: Collection[str], paths: Paths
 ) -> list[Expirable]:
-    rows = fetch(connection, EXPIRABLE, (before, limit))
+    spared_paths = encode_names([paths.relative(path) for path in spared])
+    rows = fetch(connection, EXPIRABLE, (before, spared_paths, limit))
     going = {row for row, _ in rows}
     return [
         Expirable(

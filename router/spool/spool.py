@@ -2,7 +2,7 @@
 
 SPOOL/lock         held while a router runs, its process id inside
 SPOOL/ledger.db    the ledger (and -wal, -shm)
-SPOOL/files        what arrived, one Part 10 file each
+SPOOL/files        what arrived, as Part 10, several instances of an association in a file
 SPOOL/workspace    what routes' chains made, a directory per copy
 SPOOL/outgoing     what destinations' chains made, a directory per delivery while it is tried
 """
@@ -134,7 +134,7 @@ class Spool:
         if retain == math.inf:
             return 0
         before = (now or datetime.now(UTC)) - timedelta(seconds=retain)
-        return self._remove(self.ledger.expirable(before, EXPIRED_AT_ONCE))
+        return self._remove(self._expirable(before))
 
     def make_room(self, keep_free: int) -> int:
         """Remove files of done instances, those done first first, until more than `keep_free`
@@ -142,12 +142,15 @@ class Spool:
         """
         removed = 0
         while not self.has_room(keep_free):
-            some = self._remove(self.ledger.expirable(datetime.now(UTC), EXPIRED_AT_ONCE))
+            some = self._remove(self._expirable(datetime.now(UTC)))
             if not some:
                 break
             removed += some
             self._space = None
         return removed
+
+    def _expirable(self, before: datetime) -> Sequence[Expirable]:
+        return self.ledger.expirable(before, EXPIRED_AT_ONCE, self._files.open_files())
 
     def _remove(self, instances: Sequence[Expirable]) -> int:
         """Files first: after a crash in between they are found gone and forgotten again."""

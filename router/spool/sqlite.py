@@ -212,9 +212,11 @@ class SqliteLedger:
                 if reader.execute(query, (self._paths.relative(path),)).fetchone()
             }
 
-    def expirable(self, before: datetime, limit: int) -> Sequence[Expirable]:
+    def expirable(
+        self, before: datetime, limit: int, spared: Collection[str] = ()
+    ) -> Sequence[Expirable]:
         with self._read() as reader:
-            return retention.expirable(reader, to_microseconds(before), limit, self._paths)
+            return retention.expirable(reader, to_microseconds(before), limit, spared, self._paths)
 
     def forget_files(self, instance_ids: Collection[int]) -> Future[None]:
         return self._write(retention.forget_files, instance_ids)

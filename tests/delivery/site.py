@@ -86,6 +86,7 @@ class Site:
         file = self.spool.incoming()
         file.write([content])
         file.sync()
+        file.close()
         arrival = Arrival(
             stored=Stored(str(file.path), 0, len(content), scanner.finish().bulk),
             transfer_syntax=transfer_syntax,

@@ -117,6 +117,7 @@ class Router:
         file = self.spool.incoming()
         file.write([content])
         file.sync()
+        file.close()
         stored = Stored(str(file.path), 0, len(content), scan_of(made).bulk)
         arrival = Arrival(
             stored=stored,

@@ -29,6 +29,7 @@ def write_file(spool: Spool, content: bytes) -> str:
     file = spool.incoming()
     file.write([memoryview(META), memoryview(content)])
     file.sync()
+    file.close()
     return file.path
 
 

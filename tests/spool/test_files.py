@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from router.spool import IncomingFile, Spool, SpoolError, files
-from tests.spool.making import accept, planned
+from router.spool import IncomingFile, Spool, SpoolError, Stored, files
+from tests.spool.making import META, accept, deliver, planned
 
 FILE_SIZE_LIMIT = 100_000
 
@@ -70,13 +70,43 @@ except Exception as error:
 """
 
 
-def test_a_discarded_file_is_gone(spool: Spool) -> None:
-    open_file, synced = spool.incoming(), spool.incoming()
-    synced.sync()
-    open_file.discard()
-    synced.discard()
-    assert not Path(open_file.path).exists()
-    assert not Path(synced.path).exists()
+def test_instances_of_one_file_follow_each_other_and_a_discarded_one_leaves_no_trace(
+    spool: Spool,
+) -> None:
+    file = spool.incoming()
+    assert file.begin() == 0
+    file.write([b"first"])
+    file.sync()
+    assert file.begin() == 5
+    file.write([b"unwanted"])
+    file.sync()
+    file.discard()
+    assert file.begin() == 5
+    file.write([b"second"])
+    file.sync()
+    file.close()
+    assert Path(file.path).read_bytes() == b"firstsecond"
+
+
+def test_a_file_in_which_nothing_was_kept_is_gone(spool: Spool) -> None:
+    unwritten, discarded = spool.incoming(), spool.incoming()
+    discarded.write([b"unwanted"])
+    discarded.discard()
+    for file in (unwritten, discarded):
+        file.close()
+        assert not Path(file.path).exists()
+
+
+def test_a_file_that_is_still_appended_to_is_not_expired(spool: Spool) -> None:
+    file = spool.incoming()
+    file.write([META, b"data"])
+    file.sync()
+    accept(spool, planned("pacs"), stored=Stored(file.path, len(META), 4))
+    assert deliver(spool, "pacs") == 1
+    assert spool.expire(0) == 0
+    file.close()
+    assert spool.expire(0) == 1
+    assert not Path(file.path).exists()
 
 
 def test_nobody_else_may_read_the_spool(spool: Spool) -> None:
