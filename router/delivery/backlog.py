@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from router.delivery.breaker import Breaker
-from router.spool import Attempt, SpoolError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -19,13 +18,14 @@ if TYPE_CHECKING:
     from router.config import DestinationConfig
     from router.delivery.breaker import Outage
     from router.delivery.proposal import Kind
-    from router.spool import DeliveryTask, Ledger
+    from router.spool import Attempt, DeliveryTask, Ledger
 
 log = logging.getLogger("router.delivery")
 
 _CLAIMED_PER_LANE = 64  # deliveries held in memory; what a crash sends again at most
 _BATCH = 16
 _LOOK_AGAIN = 30.0  # seconds; only a safety net: the ledger tells when there is something
+_RECORD_AGAIN = 5.0  # seconds until what could not be written down is tried again
 
 
 class Backlog:
@@ -45,6 +45,7 @@ class Backlog:
         self._under_way: dict[int, list[DeliveryTask]] = {}  # by lane, each of one study
         self._trying: int | None = None  # the lane that probes a failing destination
         self._more = True  # the ledger may have deliveries we have not claimed
+        self._unrecorded: deque[Attempt] = deque()
         self._closed = False
 
     def __repr__(self) -> str:
@@ -79,13 +80,18 @@ class Backlog:
     def closed(self) -> bool:
         return self._closed
 
+    @property
+    def halted(self) -> bool:
+        """Nothing more is to be sent: closed, paused, or the ledger cannot be told of it."""
+        return self._closed or bool(self._unrecorded) or self.name in self._ledger.paused()
+
     def take(self, lane: int, timeout: float) -> list[DeliveryTask]:
         """A few deliveries of one study, in order; none when nothing came within `timeout`."""
         deadline = time.monotonic() + timeout
         with self._changed:
             self._let_go(lane)
             while not self._closed:
-                silence = self._silence()
+                silence = self._wait_for_ledger() or self._silence()
                 if not silence:
                     batch = self._next_batch(lane)
                     if batch:
@@ -133,12 +139,12 @@ class Backlog:
                 self.name, over.since.isoformat(timespec="seconds"), over.failures,
             )  # fmt: skip
 
-    def record(self, *attempts: Attempt) -> Future[None]:
-        """Write down what became of deliveries. Nobody has to wait until it is durable: after a
-        crash in between they are sent again.
+    def record(self, attempt: Attempt) -> Future[None]:
+        """Write down what became of a delivery. Nobody has to wait until it is durable: after a
+        crash in between it is sent again.
         """
-        future = self._ledger.finish(attempts)
-        future.add_done_callback(lambda done: _report(self.name, done.exception()))
+        future = self._ledger.finish([attempt])
+        future.add_done_callback(lambda done: self._recorded(attempt, done.exception()))
         return future
 
     def waits_too_long(self, task: DeliveryTask) -> bool:
@@ -146,7 +152,24 @@ class Backlog:
         age = datetime.now(UTC) - task.first_queued
         return after != float("inf") and age > timedelta(seconds=after)
 
+    def _recorded(self, attempt: Attempt, error: BaseException | None) -> None:
+        if error is not None:
+            log.error("delivery.unrecorded destination=%s reason=%s", self.name, error)
+            self._unrecorded.append(attempt)
+
     # All below with the lock held.
+
+    def _wait_for_ledger(self) -> float:
+        """Seconds to wait where nothing is to be sent: what the ledger cannot be told of now would
+        be sent again after a restart.
+        """
+        if not self.halted:
+            return 0.0
+        self._give_back_all()
+        self._more = True
+        for _ in range(len(self._unrecorded)):
+            self.record(self._unrecorded.popleft())
+        return _RECORD_AGAIN
 
     def _silence(self) -> float:
         """Seconds to keep silent: 0 when the destination may be tried."""
@@ -185,7 +208,7 @@ class Backlog:
     def _until_due(self) -> float:
         """Seconds until a waiting try is due; it is claimed then, without anybody telling."""
         due = self._ledger.next_due(f"destination:{self.name}")
-        if due is None or self.name in self._ledger.paused():
+        if due is None:
             return _LOOK_AGAIN
         self._more = True
         return min(max((due - datetime.now(UTC)).total_seconds(), 0.05), _LOOK_AGAIN)
@@ -202,11 +225,3 @@ class Backlog:
             [task.delivery_id for tasks in self._studies.values() for task in tasks]
         )
         self._studies.clear()
-
-
-def _report(destination: str, error: BaseException | None) -> None:
-    if error is None:
-        return
-    if not isinstance(error, SpoolError):
-        raise error
-    log.error("delivery.unrecorded destination=%s reason=%s", destination, error)

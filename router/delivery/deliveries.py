@@ -57,7 +57,9 @@ class Deliveries:
         for backlog in self._backlogs.values():
             backlog.close()
         deadline = time.monotonic() + timeout
-        for lane in [lane for lanes in self._lanes.values() for lane in lanes]:
+        with self._lock:
+            lanes = [lane for lanes in self._lanes.values() for lane in lanes]
+        for lane in lanes:
             lane.join(max(deadline - time.monotonic(), 0))
 
     def outages(self) -> dict[str, Outage]:
@@ -88,8 +90,8 @@ class Deliveries:
                 for number in range(backlog.settings.associations)
             ]
             self._lanes[backlog.name] = lanes
-        for lane in lanes:
-            lane.start()
+            for lane in lanes:
+                lane.start()
 
     def _open_sender(self, backlog: Backlog) -> TaskSender:
         sender = self._sender(backlog)

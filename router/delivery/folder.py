@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import threading
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from router.config import FolderDestination
     from router.spool import DeliveryTask
 
+# Two lanes may have different instances for one path: looking and writing is one step.
+_WRITING = [threading.Lock() for _ in range(64)]
 _OF_THIS_NAME = (errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EEXIST)
 
 
@@ -32,8 +35,9 @@ class FolderSender:
         """Returns once a crash keeps the file; raises Hold, Rejected, Unavailable."""
         path = self._directory / self._template.render(instance_of(task))
         try:
-            self._keep_others(path, task.sop_instance_uid)
-            write_durably(path, _content(task))
+            with _WRITING[hash(path) % len(_WRITING)]:
+                self._keep_others(path, task.sop_instance_uid)
+                write_durably(path, _content(task))
         except OSError as error:
             # The values in the path may identify a patient: only the system's words are told.
             reason = error.strerror or type(error).__name__

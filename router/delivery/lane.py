@@ -74,7 +74,7 @@ class Lane(threading.Thread):
 
     def _send_all(self, tasks: list[DeliveryTask]) -> None:
         for index, task in enumerate(tasks):
-            if self._backlog.closed:
+            if self._backlog.halted:
                 self._backlog.give_back(tasks[index:])
                 return
             try:

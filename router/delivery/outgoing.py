@@ -68,7 +68,7 @@ class PluginSender:
         self._sender = sender
 
     def send(self, task: DeliveryTask) -> str:
-        return self._sender.send(instance_of(task))
+        return str(self._sender.send(instance_of(task)) or "")  # whatever a plugin returns
 
     def close(self) -> None:
         self._sender.close()

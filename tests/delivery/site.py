@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pynetdicom import AE, evt
+from pynetdicom.transport import ThreadedAssociationServer
 
 from router.config import load
 from router.dataset import Scanner
@@ -155,9 +156,9 @@ class Scp:
         for sop_class, syntaxes in (contexts or {CT: [EXPLICIT], MR: [EXPLICIT]}).items():
             self._ae.add_supported_context(sop_class, syntaxes)
         self._ae.maximum_associations = 50
-        self._server = self._ae.start_server(
+        self._server = self._ae.make_server(
             ("127.0.0.1", 0),
-            block=False,
+            server_class=ThreadedAssociationServer,
             evt_handlers=[
                 (evt.EVT_ACCEPTED, self._accepted),
                 (evt.EVT_C_STORE, self._store),
@@ -165,6 +166,9 @@ class Scp:
             ],
         )
         self.port: int = self._server.socket.getsockname()[1]
+        # As start_server does it, but there closing takes half a second.
+        self._ae._servers.append(self._server)
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     @property
     def uids(self) -> list[str]:
@@ -176,7 +180,6 @@ class Scp:
         return len(self._server.active_associations)
 
     def close(self) -> None:
-        self._server.shutdown()
         self._ae.shutdown()
 
     def _accepted(self, event: evt.Event) -> None:
