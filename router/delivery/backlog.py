@@ -59,8 +59,9 @@ class Backlog:
     def wake(self) -> None:
         """The ledger has something for this destination."""
         with self._changed:
-            self._more = True
-            self._changed.notify_all()
+            if not self._more:  # otherwise a lane is about to claim, or keeps silent
+                self._more = True
+                self._changed.notify_all()
 
     def try_now(self) -> None:
         """Do not wait for the end of the silence that followed a failure."""

@@ -138,7 +138,7 @@ class StoreSession:
             return self._refuse(request, Response(REFUSED_NOT_AUTHORISED, comment))
         try:
             received.file.sync()
-            self._spool.ledger.accept(self._arrival(received, copies, now)).result()
+            self._spool.ledger.accept_now(self._arrival(received, copies, now))
         except SpoolError as error:
             received.file.discard()  # which keeps it while its row may be on the disk
             return self._refuse(request, _spool_refusal(error))

@@ -40,6 +40,11 @@ class Ledger(Protocol):
         The file's directory is synced before the commit. The result is the instance's id.
         """
 
+    def accept_now(self, arrival: Arrival) -> int:
+        """`accept`, and wait: raises what its future would. The calling thread may commit what
+        others have submitted as well.
+        """
+
     def refused(self, refusal: IntakeRefusal) -> None:
         """Remember for `summary` what was refused; dropped rather than waited for."""
 

@@ -70,12 +70,15 @@ class SqliteLedger:
         return f"SqliteLedger({self._writer!r}, {self._claims!r})"
 
     def accept(self, arrival: Arrival) -> Future[int]:
-        def operation(transaction: Transaction) -> int:
-            if self._health.failed is not None:
-                raise SpoolFailed(self._health.failed)
-            return accepting.accept(transaction, arrival, self._paths)
+        return self._writer.submit(partial(self._accept, arrival))
 
-        return self._writer.submit(operation)
+    def accept_now(self, arrival: Arrival) -> int:
+        return self._writer.carry_out(partial(self._accept, arrival))
+
+    def _accept(self, arrival: Arrival, transaction: Transaction) -> int:
+        if self._health.failed is not None:
+            raise SpoolFailed(self._health.failed)
+        return accepting.accept(transaction, arrival, self._paths)
 
     def refused(self, refusal: IntakeRefusal) -> None:
         if self._writer.backlog < MOST_REFUSALS_WAITING:

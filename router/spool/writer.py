@@ -1,6 +1,8 @@
-"""The one thread that writes: what is submitted while a commit is under way goes into the next.
+"""The one writer: what is submitted while a commit is under way goes into the next.
 
-It also makes the checkpoints, so that SQLite never has two writers or checkpointers at once.
+Who waits for a write carries it out, with everything else that is there by then, unless somebody is
+at it: two switches between threads cost more than a commit. A thread of its own does what
+nobody waits for, and the checkpoints; SQLite never has two writers or checkpointers at once.
 """
 
 from __future__ import annotations
@@ -53,6 +55,7 @@ class Writer:
         self._committed = committed
         self._operations: deque[Operation] = deque()
         self._wake = threading.Condition()
+        self._writing = threading.Lock()
         self._closing = False
         self._broken: str | None = None
         self._wal_pages = 0
@@ -79,6 +82,24 @@ class Writer:
             self._wake.notify()
         return future
 
+    def carry_out(self, operation: Callable[[Transaction], T]) -> T:
+        """Its result once it is durable; raises what its future would have."""
+        future: Future[T] = Future()
+        with self._wake:
+            if self._closing:
+                raise SpoolError("the ledger is closed")
+            self._operations.append((operation, future))
+        if self._writing.acquire(blocking=False):
+            try:
+                while not future.done():
+                    self._write(self._next())
+            finally:
+                self._writing.release()
+            with self._wake:
+                if self._operations or self._unsaved > WAL_WHEN_IDLE:
+                    self._wake.notify()
+        return future.result()
+
     def close(self) -> None:
         """Carry out what was submitted, checkpoint, and close the connection."""
         with self._wake:
@@ -86,27 +107,40 @@ class Writer:
             self._wake.notify()
         self._thread.join()
 
-    def _run(self) -> None:
-        while True:
-            batch = self._take()
-            running = [one for one in batch if one[1].set_running_or_notify_cancel()]
-            if running:
-                self._carry_out(running)
-            elif self._closing and not self._operations:
-                break
-            if self._wal_pages - self._checkpointed > (WAL_WHEN_BUSY if running else WAL_WHEN_IDLE):
-                self._checkpoint()
-        self._checkpoint()
-        self._connection.close()
+    @property
+    def _unsaved(self) -> int:
+        """Pages of the WAL that no checkpoint was tried for."""
+        return self._wal_pages - self._checkpointed
 
-    def _take(self) -> list[Operation]:
-        """What is to be committed together; nothing when it is time for a checkpoint or the end."""
+    def _run(self) -> None:
+        while not self._closing or self._operations:
+            is_idle = self._wait()
+            with self._writing:
+                self._write(self._next())
+                if self._unsaved > (WAL_WHEN_IDLE if is_idle else WAL_WHEN_BUSY):
+                    self._checkpoint()
+        with self._writing:
+            self._checkpoint()
+            self._connection.close()
+
+    def _wait(self) -> bool:
+        """Until there is something to write or it is the end; true when it is time to tidy up."""
         with self._wake:
+            before = self._wal_pages
             if not self._operations and not self._closing:
-                unsaved = self._wal_pages - self._checkpointed
-                self._wake.wait(IDLE if unsaved > WAL_WHEN_IDLE else None)
+                self._wake.wait(IDLE if self._unsaved > WAL_WHEN_IDLE else None)
+            return not self._operations and self._wal_pages == before
+
+    def _next(self) -> list[Operation]:
+        """What is to be committed together."""
+        with self._wake:
             size = min(len(self._operations), MOST_PER_COMMIT)
             return [self._operations.popleft() for _ in range(size)]
+
+    def _write(self, batch: Sequence[Operation]) -> None:
+        running = [one for one in batch if one[1].set_running_or_notify_cancel()]
+        if running:
+            self._carry_out(running)
 
     def _carry_out(self, batch: Sequence[Operation]) -> None:
         try:
