@@ -159,6 +159,9 @@ class _Live(Actions):
 
 def run_node(path: Path, config: Config) -> int:
     """Run until SIGTERM or SIGINT; a second Ctrl-C ends it at once. Returns the exit code."""
+    # A commit or an answer that is ready must not wait 5 ms for the interpreter while another
+    # thread computes; the switches this costs are lost among the system calls.
+    sys.setswitchinterval(0.0005)
     node = Node(path, config)
     stopping = threading.Event()
 
