@@ -57,6 +57,7 @@ class Writer:
         self._wake = threading.Condition()
         self._writing = threading.Lock()
         self._closing = False
+        self._asleep = False  # until notified, with no checkpoint in mind
         self._broken: str | None = None
         self._wal_pages = 0
         self._checkpointed = 0  # of these, so many were already tried to be saved
@@ -96,7 +97,7 @@ class Writer:
             finally:
                 self._writing.release()
             with self._wake:
-                if self._operations or self._unsaved > WAL_WHEN_IDLE:
+                if self._operations or (self._asleep and self._unsaved > WAL_WHEN_IDLE):
                     self._wake.notify()
         return future.result()
 
@@ -128,7 +129,9 @@ class Writer:
         with self._wake:
             before = self._wal_pages
             if not self._operations and not self._closing:
-                self._wake.wait(IDLE if self._unsaved > WAL_WHEN_IDLE else None)
+                self._asleep = self._unsaved <= WAL_WHEN_IDLE
+                self._wake.wait(None if self._asleep else IDLE)
+                self._asleep = False
             return not self._operations and self._wal_pages == before
 
     def _next(self) -> list[Operation]:
