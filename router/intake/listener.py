@@ -6,7 +6,7 @@ import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from router.dataset import FileRange, parse_path, values
+from router.dataset import FileRange, first, parse_path
 from router.instance import Instance, Source
 from router.intake import contexts
 from router.intake.admission import Admitted, admit
@@ -21,7 +21,6 @@ from router.wire import Rejection, Response
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from router.dataset import Scan
     from router.instance import Association
     from router.routing import Generation
     from router.spool import IncomingFile, PlannedCopy, Spool
@@ -169,10 +168,10 @@ class StoreSession:
             transfer_syntax=request.transfer_syntax,
             sop_class_uid=request.sop_class_uid,
             sop_instance_uid=request.sop_instance_uid,
-            study_instance_uid=_first(scan, _STUDY),
-            series_instance_uid=_first(scan, _SERIES),
-            patient_id=_first(scan, _PATIENT_ID),
-            accession_number=_first(scan, _ACCESSION_NUMBER),
+            study_instance_uid=first(scan, _STUDY),
+            series_instance_uid=first(scan, _SERIES),
+            patient_id=first(scan, _PATIENT_ID),
+            accession_number=first(scan, _ACCESSION_NUMBER),
             sha256=received.sha256,
             association=self.association,
             received=now,
@@ -202,11 +201,6 @@ class StoreSession:
             )
         )
         return response
-
-
-def _first(scan: Scan, path: object) -> str:
-    found = values(scan, path)  # type: ignore[arg-type]
-    return found[0] if found else ""
 
 
 def _spool_refusal(error: SpoolError) -> Response:
