@@ -1,0 +1,32 @@
+"""The parts of the suite, in the order of the table."""
+
+from benchmarks.parts import (
+    associations,
+    backlog,
+    idle,
+    latency,
+    memory,
+    pynetdicom,
+    syncing,
+    two_archives,
+)
+from benchmarks.parts.receive import Receive
+
+PARTS = {
+    "ct": Receive("ct", 500, 1, nagle=False, target=1.0),
+    "ct-8": Receive("ct", 500, 8, nagle=False, target=1.0),
+    "small": Receive("small", 2000, 1, nagle=False, target=1.2),
+    "small-8": Receive("small", 2000, 8, nagle=False, target=1.0),
+    "ct-nagle": Receive("ct", 500, 1, nagle=True, target=0.15, pairs=2),
+    "small-nagle": Receive("small", 500, 1, nagle=True, target=0.05, pairs=2),
+    "pynetdicom": pynetdicom.run,
+    "orthanc": two_archives.against_orthanc,
+    "set": two_archives.rewriting,
+    "backlog": backlog.run,
+    "memory": memory.run,
+    "idle": idle.run,
+    "associations": associations.run,
+    "delivered": latency.delivered,
+    "busy": latency.with_busy_workers,
+    "syncing": syncing.run,
+}
