@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.config.mistakes import suggest
+from router.config.mistakes import nearest, suggest
 from router.config.plugin_use import ChainEntry, PluginUse
 from router.config.tree import (
     Entry,
@@ -81,10 +81,8 @@ class ChainReader:
 
     def read_chain(self, node: Node) -> tuple[ChainEntry, ...]:
         """The steps of a chain; what is wrong is left out and found."""
-        if not isinstance(node, Listing):
-            self._findings.wrong(node, f"expected a list of plugins, {instead(node)}")
-            return ()
-        steps = [self._read_step(item) for item in node.items]
+        items = node.items if isinstance(node, Listing) else [node]  # one needs no brackets
+        steps = [self._read_step(item) for item in items]
         return tuple(step for step in steps if step is not None)
 
     def read_destination(self, name: str, node: Section) -> PluginUse | None:
@@ -111,6 +109,8 @@ class ChainReader:
         for extra in names[1:]:
             position = node.entries[extra].key_position
             message = f"a second plugin in one step; begin a line with '- {extra}:'"
+            if hint := nearest(extra, _BESIDE):
+                message = f"unknown key '{extra}'{hint}"
             self._findings.add(position, node.path_of(extra), message)
         plugin = self._with_options(names[0], node.entries[names[0]], node)
         return self._step(plugin, node, node) if plugin else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from router.config.mistakes import suggest
@@ -27,6 +28,9 @@ def cross_check(root: Section, findings: Findings) -> None:
         if isinstance(path, Scalar) and "{SOPInstanceUID}" not in path.raw:
             message = "without {SOPInstanceUID} several instances can want the same file"
             findings.add(path.position, path.path, message, "lint")
+        for status in _scalars(destination.get("delivered_statuses")):
+            if type(status.value) is int and re.fullmatch(r"0\d+", status.raw):
+                findings.wrong(status, f"is the number {status.value} here; write 0x{status.raw}")
     _check_routes(root, findings)
 
 
@@ -113,8 +117,12 @@ def _names(root: Section, key: str) -> list[str]:
 
 def _texts(node: Node | None) -> Iterator[Scalar]:
     """The texts of a list, or the one text instead of it."""
+    return (item for item in _scalars(node) if isinstance(item.value, str))
+
+
+def _scalars(node: Node | None) -> Iterator[Scalar]:
     for item in node.items if isinstance(node, Listing) else [node]:
-        if isinstance(item, Scalar) and isinstance(item.value, str):
+        if isinstance(item, Scalar):
             yield item
 
 

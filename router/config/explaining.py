@@ -23,7 +23,7 @@ def explain(error: ValidationError, root: Section, findings: Findings) -> None:
         match each["type"]:
             case "extra_forbidden":
                 key = str(location[-1])
-                hint = suggest(key, keys_at(location[:-1]))
+                hint = _of_another_type(location) or suggest(key, keys_at(location[:-1]))
                 position = entry.key_position if entry else node.position
                 findings.add(position, node.path, f"unknown key '{key}'{hint}")
             case "missing":
@@ -50,6 +50,15 @@ def _find(root: Section, location: Location) -> tuple[Entry | None, Node]:
         elif isinstance(node, Listing) and isinstance(part, int):
             entry, node = None, node.items[part]
     return entry, node
+
+
+def _of_another_type(location: Location) -> str:
+    """What to write where a destination has a key that is another type's."""
+    if location[0] != "destinations" or len(location) != 4:
+        return ""
+    *destination, given, key = location
+    has = [kind for kind in ("dicom", "folder") if key in keys_at((*destination, kind))]
+    return f" where the type is {given}; `type: {has[0]}` has it" if has else ""
 
 
 def _missing(root: Section, location: Location, findings: Findings) -> None:

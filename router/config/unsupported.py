@@ -37,6 +37,7 @@ NOT_SUPPORTED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("peers.*.services.*", ("find", "move", "get", "worklist")),
     ("destinations.*.type", ("dicomweb",)),
     ("destinations.*.transfer_syntaxes", (_LIST,)),
+    ("destinations.*.priority", ("[-1-9]*",)),
     *(
         (f"destinations.*.{key}", ("*",))
         for key in (
@@ -46,6 +47,7 @@ NOT_SUPPORTED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),
     ("routes.*.study_quiet", ("*",)),
     ("routes.*.deliver", ("*",)),
+    ("logging.patient_data", ("[tT]rue", "TRUE")),
     ("query_retrieve", ("*",)),
     ("tests", ("*",)),
     ("web", ("*",)),

@@ -127,6 +127,13 @@ def whole_number(value: object, lowest: int, highest: int | None = None) -> int:
     return value
 
 
+def dimse_status(value: object) -> int:
+    """`0x0111`, or the number; `0111` would be neither what it says nor what is meant."""
+    if isinstance(value, str) and not value.startswith("0x"):
+        raise ValueError("expected a status such as 0x0111")
+    return whole_number(value, 0, 0xFFFF)
+
+
 def close_after(value: object) -> float | Literal["study"]:
     return "study" if value == "study" else duration(value)
 
@@ -172,7 +179,7 @@ Size = Annotated[int, PlainValidator(size)]
 Count = Annotated[int, _whole(1)]
 Workers = Annotated[int | Literal["auto"], PlainValidator(workers)]
 Priority = Annotated[int, _whole(-(2**31), 2**31)]
-Status = Annotated[int, _whole(0, 0xFFFF)]
+Status = Annotated[int, PlainValidator(dimse_status)]
 ListenPort = Annotated[int, _whole(0, 65535)]
 PeerPort = Annotated[int, _whole(1, 65535)]
 Name = Annotated[str, AfterValidator(name)]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _ATTRIBUTES: tuple[w.Attribute, ...] = get_args(w.Attribute)
 _COMBINING = ("not", "any", "all")
+_MEANT = {"and": "all", "or": "any"}
 _EXACT_VRS = ("AE", "UI")
 _NO_VALUE_VRS = ("OB", "OD", "OF", "OL", "OV", "OW")
 
@@ -86,7 +87,8 @@ class WhenParser:
         try:
             path = parse_path(key)
         except ValueError as error:
-            hint = nearest(key, (*_ATTRIBUTES, *_COMBINING))
+            meant = _MEANT.get(key.lower(), key)
+            hint = nearest(meant, (*_ATTRIBUTES, *_COMBINING))
             message = f"unknown condition '{key}'{hint}" if hint else str(error)
             self._findings.add(entry.key_position, section.path_of(key), message)
             return None

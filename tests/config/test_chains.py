@@ -77,7 +77,11 @@ def test_every_plugin_is_checked_once_and_what_is_found_joins_the_rest(tmp_path)
 @pytest.mark.parametrize(
     ("chain", "mistake"),
     [
-        ("set", "routes.a.chain: expected a list of plugins, not set"),
+        ("5", "routes.a.chain: expected a plugin's name, or `name: options`, not 5"),
+        (
+            "{set: {A: b}, whn: {Modality: CT}}",
+            "routes.a.chain.whn: unknown key 'whn', did you mean 'when'?",
+        ),
         (
             "[[]]",
             "routes.a.chain[0]: expected a plugin's name, or `name: options`, not a list",

@@ -38,7 +38,7 @@ def test_each_type_of_destination_has_its_own_model(configured):
         "destinations:\n"
         "  pacs: {ae_title: PACS, host: h, close_after: study, delivered_statuses: 0x0111}\n"
         "  vna: {type: folder, directory: ./vna}\n"
-        "  own: {type: 'own.py:Own', options: {a: [1]}, chain: [set], priority: -1}\n"
+        "  own: {type: 'own.py:Own', options: {a: [1]}, chain: [set], object_tries: 5}\n"
     )
     pacs, vna, own = config.destinations.values()
     assert isinstance(pacs, DicomDestination)
@@ -51,7 +51,7 @@ def test_each_type_of_destination_has_its_own_model(configured):
         "own.py:Own",
         {"a": [1]},
     )
-    assert (own.chain[0].plugin.use, own.priority) == ("set", -1)
+    assert (own.chain[0].plugin.use, own.object_tries) == ("set", 5)
 
 
 def test_a_configuration_cannot_be_changed(configured):
