@@ -278,7 +278,7 @@ def test_blanking_makes_rectangles_black_in_every_frame(options, black, instance
 
 def test_pixels_nothing_can_decode_hold_the_copy(instance):
     made = instance(image(E.encapsulated(b"JPEG")), JPEG)
-    with pytest.raises(Hold, match="no decoder for JPEG Lossless.* is installed"):
+    with pytest.raises(Hold, match="the pixels do not decode as JPEG Lossless"):
         list(made.frames())
     made = instance(image(E.encapsulated(b"JPEG")), "1.2.3.4")
     with pytest.raises(Hold, match=r"no decoder for 1\.2\.3\.4"):

@@ -1,6 +1,6 @@
 """Bytes in, elements and bulk references out: scanning, reading for rules, building, splicing."""
 
-from router.dataset.convert import to_implicit
+from router.dataset.convert import to_explicit, to_implicit
 from router.dataset.opened import BulkValue, open_dataset
 from router.dataset.part10 import Part10, encode_file_meta, open_part10
 from router.dataset.paths import Path, Step, parse_path
@@ -42,6 +42,7 @@ __all__ = [
     "rescan",
     "scan_segments",
     "segments",
+    "to_explicit",
     "to_implicit",
     "total_length",
     "values",

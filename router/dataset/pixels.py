@@ -10,6 +10,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
+from router.dataset import decoders
 from router.dataset.encoding import PIXEL_DATA, is_encapsulated
 from router.dataset.opened import BulkValue
 from router.dataset.segments import SegmentReader, read_segments
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from pydicom.dataelem import DataElement
+    from pydicom.pixels.decoders.base import Decoder
 
     from router.dataset.segments import Segment
 
@@ -33,6 +35,22 @@ _DESCRIBED_BY = (
     "Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration",
     "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "NumberOfFrames",
 )  # fmt: skip
+# One decoder for each transfer syntax: left to itself pydicom tries all it finds.
+_DECODED_BY = {
+    "1.2.840.10008.1.2.5": "pylibjpeg",  # RLE
+    "1.2.840.10008.1.2.4.50": "gdcm",  # JPEG Baseline
+    decoders.JPEG_EXTENDED: "decode_jpeg_extended",
+    "1.2.840.10008.1.2.4.57": "gdcm",  # JPEG Lossless
+    "1.2.840.10008.1.2.4.70": "gdcm",
+    **dict.fromkeys(decoders.JPEG_LS, "decode_jpeg_ls"),
+    "1.2.840.10008.1.2.4.90": "pylibjpeg",  # JPEG 2000
+    "1.2.840.10008.1.2.4.91": "pylibjpeg",
+    "1.2.840.10008.1.2.4.201": "pylibjpeg",  # High-Throughput JPEG 2000
+    "1.2.840.10008.1.2.4.202": "pylibjpeg",
+    "1.2.840.10008.1.2.4.203": "pylibjpeg",
+}
+for _uid in (decoders.JPEG_EXTENDED, *decoders.JPEG_LS):
+    get_decoder(_uid).add_plugin(_DECODED_BY[_uid], (decoders.__name__, _DECODED_BY[_uid]))
 
 
 class PixelError(ValueError):
@@ -57,20 +75,38 @@ def read_frames(dataset: Dataset, transfer_syntax: UID, located: Located) -> Fra
         decoder = get_decoder(transfer_syntax)
     except NotImplementedError:
         raise PixelError(f"there is no decoder for {transfer_syntax.name}") from None
-    if not decoder.is_available:
-        raise PixelError(f"no decoder for {transfer_syntax.name} is installed")
     described = _described(dataset, transfer_syntax, located)
-    packed = described.get("BitsAllocated") == 1 and not is_encapsulated(transfer_syntax)
-    frames = decoder.iter_array(described, raw=True, validate=False)
+    if not is_encapsulated(transfer_syntax) and described.get("BitsAllocated") == 1:
+        frames = _packed_frames(described)
+    else:
+        frames = _decoded_frames(described, decoder)
+    count = 0
     try:
-        for frame, meta in _packed_frames(described) if packed else frames:
+        for count, (frame, meta) in enumerate(frames, 1):  # noqa: B007
             yield frame.astype(frame.dtype.newbyteorder("="), copy=False), meta
-    except OSError:
+        expected = int(described.get("NumberOfFrames") or 1)
+    except (OSError, PixelError):
         raise
     except Exception as error:
         raise PixelError(
             f"the pixels do not decode as {transfer_syntax.name} ({type(error).__name__})"
         ) from None
+    if count != expected:
+        raise PixelError(f"there are {count} frames, and should be {expected}")
+
+
+def _decoded_frames(described: Dataset, decoder: Decoder) -> Frames:
+    plugin = _DECODED_BY.get(decoder.UID, "")
+    for frame, meta in decoder.iter_array(
+        described, raw=True, validate=False, decoding_plugin=plugin
+    ):
+        if meta["photometric_interpretation"] == "YBR_FULL_422":
+            meta["photometric_interpretation"] = "YBR_FULL"  # decoders give every sample
+        if meta["bits_allocated"] < described.get("BitsAllocated", 0):
+            # Codecs give no more bytes than their precision needs.
+            meta["bits_allocated"] = described.BitsAllocated
+            frame = frame.astype(f"{frame.dtype.kind}{described.BitsAllocated // 8}")
+        yield frame, meta
 
 
 def map_frames(
