@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import pluggy
 
 from router import hookspecs
+from router.config.mistakes import nearest
 from router.instance import Hold, Refusal, Skip
 from router.routing.facts import Facts
 from router.routing.failures import HookFailed, describe
@@ -192,8 +193,8 @@ def _hooks(links: tuple[Link, ...]) -> list[dict[str, Callable[..., Any]]]:
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     for plugin in {id(link.plugin): link.plugin for link in reversed(links)}.values():
+        _validate(manager, plugin)
         manager.register(plugin)
-    manager.check_pending()
     return [
         {
             caller.name: _called_alone(implementation)
@@ -203,6 +204,30 @@ def _hooks(links: tuple[Link, ...]) -> list[dict[str, Callable[..., Any]]]:
         }
         for link in links
     ]
+
+
+def _validate(manager: pluggy.PluginManager, plugin: object) -> None:
+    """What pluggy would find, in our words, and what it would not: a hook without its mark."""
+    for method in dir(plugin):
+        options = manager.parse_hookimpl_opts(plugin, method)
+        name = (options and options.get("specname")) or method
+        if options is None:
+            if name in hookspecs.HOOKS and inspect.isroutine(getattr(plugin, method)):
+                told = f"{name} would never be called: mark it with @hookimpl"
+                raise pluggy.PluginValidationError(plugin, told)
+        elif name not in hookspecs.HOOKS:
+            told = f"unknown hook '{name}'{nearest(name, hookspecs.HOOKS)}"
+            raise pluggy.PluginValidationError(plugin, told)
+        else:
+            _validate_arguments(plugin, method, name)
+
+
+def _validate_arguments(plugin: object, method: str, hook: str) -> None:
+    known = inspect.signature(getattr(hookspecs, hook)).parameters
+    for name, parameter in inspect.signature(getattr(plugin, method)).parameters.items():
+        if parameter.default is parameter.empty and name not in known:
+            told = f"{hook} has no argument '{name}'; it has {', '.join(known) or 'none'}"
+            raise pluggy.PluginValidationError(plugin, told)
 
 
 def _called_alone(implementation: pluggy.HookImpl) -> Callable[..., Any]:

@@ -107,7 +107,7 @@ def _if_uncalled(
 ) -> Iterator[Mistake]:
     hooks = _hooks(use)
     if not hooks & set(called):
-        has = ", ".join(sorted(hooks - _EVERYWHERE)) or "none"
+        has = ", ".join(sorted(hooks - _EVERYWHERE)) or "none (methods marked @hookimpl)"
         yield Mistake(
             position,
             path,

@@ -105,7 +105,8 @@ class Converter:
                     raise
                 if each is not types.NoneType:
                     problems.append(error.message)
-        raise OptionError(path, " or ".join(dict.fromkeys(problems)))
+        of_its_kind = [told for told in problems if not told.startswith("wants ")]
+        raise OptionError(path, " or ".join(dict.fromkeys(of_its_kind or problems)))
 
     def _list(
         self, value: object, kind: object, of: tuple[object, ...], path: tuple[str, ...]

@@ -115,6 +115,7 @@ def test_all_mistakes_in_the_options_are_told_at_once(tmp_path):
         ("[{skip: {Modalty: CT}}]", "did you mean Modality?"),
         ("[{set: {PatientId: X}}]", "did you mean PatientID?"),
         ('[{set: {PatientID: "{PatientNmae}"}}]', "did you mean PatientName?"),
+        ('[{set: {PatientID: "{Patient}"}}]', "set.PatientID: '{Patient}' is no template"),
         ("[{set: {StudyDate: tomorrow}}]", "StudyDate does not take 'tomorrow'"),
         ("[{set: {Rows: many}}]", "Rows does not take 'many'"),
         ("[{set: {PixelData: x}}]", "cannot be set"),
@@ -148,14 +149,24 @@ def test_a_plugin_none_of_whose_hooks_would_be_called_is_a_mistake(tmp_path):
 @pytest.mark.parametrize(
     ("hook", "expected"),
     [
-        ("rewrite_instnace(self, instance)", "unknown hook 'rewrite_instnace'"),
-        ("rewrite_instance(self, instance, destination)", "{'destination'}"),
+        (
+            "rewrite_instnace(self, instance)",
+            "unknown hook 'rewrite_instnace', did you mean 'rewrite_instance'?",
+        ),
+        (
+            "rewrite_instance(self, instance, destination)",
+            "rewrite_instance has no argument 'destination'; it has instance",
+        ),
+        (
+            "rewrite_instance(self, instance): pass\n    def verify_instance(self, instance)",
+            "verify_instance would never be called: mark it with @hookimpl",
+        ),
     ],
 )
 def test_a_hook_there_is_not_is_a_mistake(tmp_path, hook, expected):
     write_plugin(tmp_path, hook)
     (mistake,) = mistakes(tmp_path, "routes: [{name: r, chain: [other.py:Other], to: [pacs]}]")
-    assert expected in mistake.message
+    assert mistake.message == expected
 
 
 @pytest.mark.parametrize("mark", ["tryfirst", "trylast", "wrapper"])
