@@ -1,0 +1,1 @@
+"""What is acknowledged is never lost: power cuts, kills, failing disks and failing peers."""

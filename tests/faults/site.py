@@ -1,0 +1,64 @@
+"""A router under test with a PACS and two folders; what it acknowledged must be in all three."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.story.peers import RunningRouter, StoreScp, until
+
+from .modality import Modality, found
+
+CONFIG = """\
+spool: {{directory: {spool}, keep_free: 0}}
+listeners:
+  modalities: {{ae_title: ROUTER, port: {port}, bind: 127.0.0.1}}
+destinations:
+  pacs: {{ae_title: PACS, host: 127.0.0.1, port: {pacs}, retry: {{first: 500 ms, longest: 1 s}}}}
+  vna:
+    {{type: folder, directory: {folders}/vna, path: "{{SOPInstanceUID}}.dcm",
+      retry: {{first: 500 ms, longest: 1 s}}}}
+  renamed:
+    {{type: folder, directory: {folders}/renamed, path: "{{SOPInstanceUID}}.dcm",
+      retry: {{first: 500 ms, longest: 1 s}}}}
+routes:
+  - {{name: everything, to: [pacs, vna]}}
+  - {{name: renamed, chain: [set: {{PatientName: "SOMEBODY^ELSE"}}], to: [renamed]}}
+processing: {{workers: 1}}
+"""
+
+
+class Site:
+    """`check` is the oracle of every test here; `folders` may be on another disk than the spool."""
+
+    def __init__(self, router: RunningRouter, pacs: StoreScp, folders: Path) -> None:
+        self.router = router
+        self.pacs = pacs
+        self._folders = folders
+
+    def check(self, *modalities: Modality) -> None:
+        """Wait for the queue to be empty; then all that was acknowledged is everywhere, whole."""
+        until(self._is_settled, "everything is delivered", 120)
+        acknowledged = set().union(*(each.acknowledged for each in modalities))
+        self.check_whole(*modalities)
+        kept = (self.pacs.files(), self._kept("vna"), self._kept("renamed"))
+        missing = [acknowledged - found(files).keys() for files in kept]
+        assert not any(missing), f"lost by {self.router.directory}: {missing}"
+        assert self.router.ask("status")["summary"]["missing_files"] == 0
+
+    def check_whole(self, *modalities: Modality) -> None:
+        """Everything a destination has is, byte for byte, what was sent to the router."""
+        made = {uid: each for modality in modalities for uid, each in modality.made.items()}
+        for files in (self.pacs.files(), self._kept("vna")):
+            assert all(made[uid].sha256 == sha256 for uid, sha256 in found(files).items())
+        renamed = found(self._kept("renamed"))
+        assert all(made[uid].renamed_sha256 == sha256 for uid, sha256 in renamed.items())
+
+    def _kept(self, folder: str) -> list[Path]:
+        return list((self._folders / folder).glob("*.dcm"))
+
+    def _is_settled(self) -> bool:
+        summary = self.router.ask("status")["summary"]
+        assert not summary["held_copies"]
+        assert not any(each["held"] for each in summary["destinations"])
+        waiting = any(each["queued"] for each in summary["destinations"])
+        return not waiting and not summary["copies_waiting"]
