@@ -54,9 +54,9 @@ def choose_transfer_syntax(
     (a data set with its VRs keeps private elements readable), and big endian only where there is
     nothing else (retired in 2006; what receives it next may not know it).
     """
-    if wanted != "all":
-        return next((syntax for syntax in wanted if syntax in offered), None)
     able = [syntax for syntax in offered if syntax not in DEFLATED]
+    if wanted != "all":
+        return next((syntax for syntax in wanted if syntax in able), None)
     if not able:
         return None
     first = next((syntax for syntax in able if syntax != EXPLICIT_BIG_ENDIAN), able[0])

@@ -12,10 +12,15 @@ from router.intake import contexts
 from router.intake.admission import Admitted, admit
 from router.intake.checks import find_fault, find_invalid_uid
 from router.intake.planning import plan
-from router.intake.receiver import NO_SPACE, Received, Receiver
-from router.routing import Facts
+from router.intake.receiver import Received, Receiver
+from router.routing import Facts, HookFailed
 from router.spool import Arrival, IntakeRefusal, SpoolError, SpoolFull, Stored
-from router.status import OUT_OF_RESOURCES, REFUSED_NOT_AUTHORISED, SUCCESS
+from router.status import (
+    OUT_OF_RESOURCES,
+    PROCESSING_FAILURE,
+    REFUSED_NOT_AUTHORISED,
+    SUCCESS,
+)
 from router.wire import Rejection, Response
 
 if TYPE_CHECKING:
@@ -32,7 +37,9 @@ _STUDY = parse_path("StudyInstanceUID")
 _SERIES = parse_path("SeriesInstanceUID")
 _PATIENT_ID = parse_path("PatientID")
 _ACCESSION_NUMBER = parse_path("AccessionNumber")
-_REJECTED_BY_A_PLUGIN = 1  # PS3.8 table 9-21: no reason given
+_NO_SPACE = Response(OUT_OF_RESOURCES, "The router is out of disk space; send again later")
+# PS3.8 table 9-21, result and source: for good or for now, by the service user
+_REJECTED, _REJECTED_FOR_NOW, _NO_REASON_GIVEN = (1, 1), (2, 1), 1
 
 
 class Listener:
@@ -47,16 +54,23 @@ class Listener:
         generation = self._current()
         admitted = admit(request, self.name, generation.config)
         if isinstance(admitted, Admitted):
-            refusal = generation.listener_chains[self.name].accept_association(admitted.association)
-            if refusal is None:
+            rejected = self._ask_plugins(generation, admitted.association)
+            if rejected is None:
                 return StoreSession(admitted, generation, self._spool)
-            admitted = Rejection(1, 1, _REJECTED_BY_A_PLUGIN, refusal.reason)
+            admitted = rejected
         log.warning(
             "association.rejected listener=%s calling=%s called=%s address=%s reason=%s",
             self.name, request.calling_ae_title, request.called_ae_title, request.address,
             admitted.text,
         )  # fmt: skip
         return admitted
+
+    def _ask_plugins(self, generation: Generation, association: Association) -> Rejection | None:
+        try:
+            refusal = generation.listener_chains[self.name].accept_association(association)
+        except HookFailed as failure:
+            return Rejection(*_REJECTED_FOR_NOW, _NO_REASON_GIVEN, str(failure))
+        return Rejection(*_REJECTED, _NO_REASON_GIVEN, refusal.reason) if refusal else None
 
 
 class StoreSession:
@@ -92,13 +106,17 @@ class StoreSession:
         if invalid:
             return self._refuse(request, invalid)
         if not self._spool.has_room(self._keep_free):
-            return self._refuse(request, NO_SPACE)
-        try:
-            return Receiver(
-                self._open_file(), request, self.association.calling_ae_title, self._decide
-            )
-        except SpoolError as error:
+            return self._refuse(request, _NO_SPACE)
+
+        def cannot_keep(error: SpoolError) -> Response:
             return self._refuse(request, _spool_refusal(error))
+
+        try:
+            file = self._open_file()
+        except SpoolError as error:
+            return cannot_keep(error)
+        calling_ae_title = self.association.calling_ae_title
+        return Receiver(file, request, calling_ae_title, self._decide, cannot_keep)
 
     def _open_file(self) -> IncomingFile:
         """The association's file, or the next when it is full."""
@@ -150,7 +168,10 @@ class StoreSession:
         whole = FileRange(received.file.path, received.offset, received.scan.length)
         source = Source((whole,), received.scan)
         instance = Instance(source, association=self.association, route="", received=now)
-        refusal = self._chain.accept_instance(instance, Facts.of(instance))
+        try:
+            refusal = self._chain.accept_instance(instance, Facts.of(instance))
+        except HookFailed as failure:
+            return Response(PROCESSING_FAILURE, str(failure))
         return Response(refusal.status, refusal.reason) if refusal else None
 
     def _arrival(
@@ -205,7 +226,7 @@ class StoreSession:
 
 def _spool_refusal(error: SpoolError) -> Response:
     if isinstance(error, SpoolFull):
-        return NO_SPACE
+        return _NO_SPACE
     log.critical("spool.failed %s", error)
     return Response(OUT_OF_RESOURCES, "The router's storage failed; call its administrator")
 

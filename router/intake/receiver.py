@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 from typing import TYPE_CHECKING
 
 from router.dataset import Scanner, encode_file_meta
-from router.spool import SpoolFull
-from router.status import OUT_OF_RESOURCES
-from router.wire import Response
+from router.spool import SpoolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from router.dataset import Scan
     from router.spool import IncomingFile
-    from router.wire import StoreRequest
-
-log = logging.getLogger("router.intake")
-
-NO_SPACE = Response(OUT_OF_RESOURCES, "The router is out of disk space; send again later")
+    from router.wire import Response, StoreRequest
 
 
 class Received:
@@ -48,12 +41,14 @@ class Receiver:
         request: StoreRequest,
         calling_ae_title: str,
         decide: Callable[[Received], Response],
+        refuse: Callable[[SpoolError], Response],
     ) -> None:
         self._request = request
         self._decide = decide
+        self._refuse = refuse
         self._scanner = Scanner(request.transfer_syntax)
         self._hash = hashlib.sha256()
-        self._full = False
+        self._failure: SpoolError | None = None
         meta = encode_file_meta(
             request.sop_class_uid,
             request.sop_instance_uid,
@@ -71,19 +66,18 @@ class Receiver:
             self._hash.update(fragment)
 
     def _write(self, fragments: Sequence[memoryview]) -> None:
-        """Where space runs out the rest is only counted: the answer is given when all has come."""
-        if self._full:
+        """What cannot be kept is only read: the answer is given when all has come."""
+        if self._failure:
             return
         try:
             self._file.write(fragments)
-        except SpoolFull:
-            self._full = True
-            log.error("spool.full sop_instance=%s", self._request.sop_instance_uid)
+        except SpoolError as error:
+            self._failure = error
 
     def finish(self) -> Response:
-        if self._full:
+        if self._failure:
             self._file.discard()
-            return NO_SPACE
+            return self._refuse(self._failure)
         try:
             return self._decide(
                 Received(

@@ -10,7 +10,7 @@ from router.intake.planning import plan
 
 if TYPE_CHECKING:
     from router.routing import Generation
-    from router.spool import Ledger
+    from router.spool import Arrival, Ledger, PlannedCopy
 
 log = logging.getLogger("router.intake")
 
@@ -21,12 +21,21 @@ def route_released(ledger: Ledger, generation: Generation) -> None:
     """Plan every released instance anew; one that still fits no route is held again."""
     while released := ledger.claim_released(_AT_ONCE):
         for each in released:
-            arrival, stored = each.arrival, each.arrival.stored
-            bulk = stored.bulk if stored.problem is None else None
-            scan = rescan(stored.path, stored.offset, stored.length, arrival.transfer_syntax, bulk)
-            copies = plan(generation, arrival.association, scan, arrival.received)
-            held = None if copies else "no route applies"
+            copies, held = _plan(each.arrival, generation)
             ledger.plan(each.instance_id, generation.number, copies, held).result()
             log.info(
-                "instance.released sop_instance=%s routes=%d", arrival.sop_instance_uid, len(copies)
-            )
+                "instance.released sop_instance=%s routes=%d",
+                each.arrival.sop_instance_uid, len(copies),
+            )  # fmt: skip
+
+
+def _plan(arrival: Arrival, generation: Generation) -> tuple[tuple[PlannedCopy, ...], str | None]:
+    """The copies, or why it is held again."""
+    stored = arrival.stored
+    bulk = stored.bulk if stored.problem is None else None
+    try:
+        scan = rescan(stored.path, stored.offset, stored.length, arrival.transfer_syntax, bulk)
+    except OSError as error:
+        return (), f"its file cannot be read: {error.strerror}"
+    copies = plan(generation, arrival.association, scan, arrival.received)
+    return copies, None if copies else "no route applies"

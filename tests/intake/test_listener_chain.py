@@ -1,0 +1,119 @@
+"""Plugins asked about associations and instances: the sender is told the truth of it."""
+
+import pytest
+
+from router.wire import AssociationRejected
+
+PLUGIN = """\
+from pathlib import Path
+
+from router import Hold, Refusal, hookimpl
+
+class Asked:
+    def __init__(self, say: str = ""):
+        self.say = say
+
+    @hookimpl
+    def startup(self, context):
+        self.told = context.directory / "told"
+
+    @hookimpl
+    def accept_association(self, association):
+        if self.say.startswith("association"):
+            return self._answer(association.calling_ae_title)
+
+    @hookimpl
+    def accept_instance(self, instance):
+        if self.say.startswith("instance"):
+            return self._answer(instance.dataset.PatientID)
+
+    @hookimpl
+    def association_ended(self, association):
+        with self.told.open("a") as file:
+            print(association.calling_ae_title, file=file)
+        if self.say == "ended":
+            raise ValueError(association.calling_ae_title)
+
+    def _answer(self, secret):
+        match self.say.split()[-1]:
+            case "refuses":
+                return Refusal("not on Sundays", 0x0122)
+            case "raises":
+                raise ValueError(secret)
+            case "exits":
+                raise SystemExit(secret)
+            case "holds":
+                raise Hold("ask the technician")
+            case "mumbles":
+                return "no"
+"""
+
+
+@pytest.fixture
+def asked(station, tmp_path):
+    def start(say: str):
+        (tmp_path / "asked.py").write_text(PLUGIN)
+        more = f'plugins: {{asked: {{use: "asked.py:Asked", options: {{say: "{say}"}}}}}}'
+        return station(listener="chain: [asked]", more=more)
+
+    return start
+
+
+def test_a_chain_that_says_nothing_accepts(asked, wait_until):
+    started = asked("")
+    assert started.send().status == 0
+    told = started.folder / "plugins" / "asked" / "told"
+    wait_until(lambda: told.exists() and told.read_text() == "CT1\n")
+
+
+def test_a_plugin_may_refuse_an_instance_in_its_own_words(asked, wait_until):
+    started = asked("instance refuses")
+    response = started.send(PatientID="P1")
+    assert (response.status, response.error_comment) == (0x0122, "not on Sundays")
+    wait_until(lambda: started.refusals() == [(0x0122, "not on Sundays")])
+    wait_until(lambda: started.acceptor.associations == 0)
+    assert started.files() == []
+
+
+@pytest.mark.parametrize(
+    ("does", "because"),
+    [
+        ("raises", "ValueError at "),
+        ("exits", "SystemExit at "),
+        ("holds", "ask the technician"),
+        ("mumbles", "it answered str"),
+    ],
+)
+def test_a_plugin_that_fails_refuses_the_instance_and_is_named(asked, wait_until, does, because):
+    started = asked(f"instance {does}")
+    response = started.send(PatientID="Secret")
+    assert response.status == 0x0110
+    assert response.error_comment.startswith("asked: accept_instance: ")
+    wait_until(started.refusals)
+    [(status, reason)] = started.refusals()
+    assert status == 0x0110
+    assert because in reason
+    assert "Secret" not in reason
+    wait_until(lambda: started.acceptor.associations == 0)
+    assert started.files() == []
+    assert started.instances() == ()
+
+
+@pytest.mark.parametrize(
+    ("does", "result"), [("refuses", 1), ("raises", 2), ("exits", 2), ("mumbles", 2)]
+)
+def test_a_plugin_may_reject_an_association_and_one_that_fails_does_for_now(
+    asked, does, result, caplog
+):
+    started = asked(f"association {does}")
+    with pytest.raises(AssociationRejected) as rejected:
+        started.associate(calling_ae_title="CT7")
+    assert (rejected.value.result, rejected.value.source, rejected.value.reason) == (result, 1, 1)
+    [said] = [r.getMessage() for r in caplog.records if "association.rejected listener" in r.msg]
+    assert "calling=CT7" in said
+    assert ("not on Sundays" if result == 1 else "asked: accept_association: ") in said
+
+
+def test_one_that_fails_at_the_end_changes_nothing(asked):
+    started = asked("ended")
+    assert [started.send().status for _ in range(2)] == [0, 0]
