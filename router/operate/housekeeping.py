@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from router.intake import route_released
-from router.spool import SpoolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +35,7 @@ class Housekeeping(threading.Thread):
         while not self._stopping:
             try:
                 self._tidy()
-            except (OSError, SpoolError):
+            except Exception:  # of many kinds; a thread that ended would never be missed
                 log.exception("housekeeping.failed")
             self._wake.wait(_EVERY)
             self._wake.clear()

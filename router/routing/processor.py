@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("router.routing")
 
+_AFTER_FAILURE = 5.0  # seconds before a ledger that could not be read is asked again
 _AFTER_TROUBLE = 1.0  # seconds before copies are taken again that came back unprocessed
 _WHILE_FULL = 0.2  # seconds until the pool may have a place whose worker had to be killed
 _AT_LEAST_EVERY = 60.0  # seconds between two looks into the ledger
@@ -66,13 +67,21 @@ class Processor:
     def _run(self) -> None:
         while not self._stopping.is_set():
             self._wake.clear()
-            self._release_returned()
-            free = self._pool.free
-            tasks = self._ledger.claim_copies(free) if free else ()
-            for task in tasks:
-                self._begin(task)
-            if not tasks:
-                self._wake.wait(self._idle_time() if free else _WHILE_FULL)
+            try:
+                self._work()
+            except Exception:  # of many kinds; a processor that ended would never be missed
+                log.exception("processor.failed")
+                self._stopping.wait(_AFTER_FAILURE)
+
+    def _work(self) -> None:
+        """Begin what there is to do and room for, or wait until there may be."""
+        self._release_returned()
+        free = self._pool.free
+        tasks = self._ledger.claim_copies(free) if free else ()
+        for task in tasks:
+            self._begin(task)
+        if not tasks:
+            self._wake.wait(self._idle_time() if free else _WHILE_FULL)
 
     def _release_returned(self) -> None:
         with self._landed:
@@ -90,6 +99,13 @@ class Processor:
     def _begin(self, task: CopyTask) -> None:
         with self._landed:
             self._in_flight.add(task.copy_id)
+        try:
+            self._hand_over(task)
+        except Exception:  # such as no process to be had; the next copy is begun all the same
+            log.exception("copy.not_begun route=%s", task.route)
+            self._end(task, returned=True)
+
+    def _hand_over(self, task: CopyTask) -> None:
         spec = self._lookup(task.route)
         if spec is None:
             gone = HeldCopy("its route is not in the configuration any more", "", "")

@@ -12,7 +12,8 @@ import threading
 
 from router.routing.failures import describe
 
-_LONGEST_MESSAGE = 8192  # characters; a datagram holds four bytes for each
+_LONGEST_MESSAGE = 8192  # characters, of six bytes each at most
+_DATAGRAM = 1 << 16  # bytes
 
 
 class DatagramHandler(logging.Handler):
@@ -32,7 +33,9 @@ class DatagramHandler(logging.Handler):
                 "msg": record.getMessage()[:_LONGEST_MESSAGE],
                 "created": record.created,
             }
-            self._sender.send(json.dumps(fields).encode(), socket.MSG_DONTWAIT)
+            datagram = json.dumps(fields, ensure_ascii=False).encode(errors="replace")
+            if len(datagram) <= _DATAGRAM:
+                self._sender.send(datagram, socket.MSG_DONTWAIT)
         except (OSError, ValueError, TypeError):
             pass  # a plugin's record that cannot be written must not fail the plugin's hook
 
@@ -53,7 +56,7 @@ class LogReceiver:
         self._receiver.close()
 
     def _run(self) -> None:
-        while datagram := self._receiver.recv(1 << 16):
+        while datagram := self._receiver.recv(_DATAGRAM):
             record = logging.makeLogRecord(json.loads(datagram))
             logger = logging.getLogger(record.name)
             if logger.isEnabledFor(record.levelno):

@@ -244,6 +244,37 @@ def test_what_plugins_log_reaches_the_log_without_what_exceptions_say(
     assert "Secret" not in caplog.text
 
 
+def test_the_log_outlives_what_a_plugin_logs(router, finished, caplog, wait_until):
+    caplog.set_level(logging.INFO, "router")
+    router.plugin(
+        "@hookimpl\ndef startup(self, context):\n    self.log = context.log\n\n"
+        "@hookimpl\n"
+        "def rewrite_instance(self, instance):\n"
+        "    self.log.info(chr(0x1F600) * 10_000)\n"
+        "    self.log.info(chr(0xDC80))\n"
+        "    self.log.info(chr(1) * 10_000)\n"
+        "    self.log.info('still here')\n"
+    )
+    router.start(ONE_ROUTE)
+    finished(router.accept())
+    wait_until(lambda: "still here" in caplog.text)
+
+
+def test_a_copy_that_could_not_be_begun_is_taken_again(router, finished, caplog):
+    router.start("routes: [{name: r, chain: [{skip: {Modality: MR}}], to: [pacs]}]")
+    answers = [OSError("Secret"), router.specs["r"]]
+
+    def lookup(route: str):
+        answer = answers.pop(0)
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    router.processor._lookup = lookup
+    assert finished(router.accept()).state == "processed"
+    assert "copy.not_begun route=r" in caplog.text
+
+
 def test_killed_workers_are_replaced_and_no_copy_is_lost(router, finished):
     router.start("routes: [{name: r, chain: [{set: {PatientName: X}}], to: [pacs]}]", workers=2)
     finished(router.accept())
