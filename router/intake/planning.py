@@ -10,7 +10,7 @@ from router.spool import PlannedCopy
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from router.config import Config
+    from router.config import Config, Route
     from router.dataset import Scan
     from router.instance import Association
     from router.routing import Generation
@@ -24,18 +24,13 @@ def plan(
     An instance is never sent back to where it came from: such a destination is left out.
     """
     matches = generation.routes.match(association, scan, received)
-    return tuple(
-        PlannedCopy(
-            match.route.name,
-            tuple(
-                name
-                for name in match.route.to
-                if not is_source(association, name, generation.config)
-            ),
-            bool(match.route.chain),
-        )
-        for match in matches
-    )
+    return tuple(_copy(match.route, association, generation.config) for match in matches)
+
+
+def _copy(route: Route, association: Association, config: Config) -> PlannedCopy:
+    to = tuple(name for name in route.to if not is_source(association, name, config))
+    priority = max((config.destinations[name].priority for name in to), default=0)
+    return PlannedCopy(route.name, to, bool(route.chain), priority)
 
 
 def is_source(association: Association, destination: str, config: Config) -> bool:

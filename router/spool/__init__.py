@@ -17,7 +17,9 @@ from router.spool.records import (
     ReleasedInstance,
     Selection,
     Skipped,
+    StandIn,
     Stored,
+    WaitingStudy,
 )
 from router.spool.spool import Spool
 
@@ -42,6 +44,8 @@ __all__ = [
     "SpoolFailed",
     "SpoolFull",
     "SpoolLocked",
+    "StandIn",
     "Stored",
     "SyncFailed",
+    "WaitingStudy",
 ]

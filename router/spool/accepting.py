@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 INSERT_INSTANCE = "INSERT INTO instances VALUES(NULL" + ", ?" * 18 + ")"
 INSERT_COPY = """
-INSERT INTO copies(instance, route, state, destinations, changed) VALUES(?, ?, ?, ?, ?)
+INSERT INTO copies(instance, route, state, destinations, changed, priority)
+VALUES(?, ?, ?, ?, ?, ?)
 """
 INSERT_DELIVERY = """
-INSERT INTO deliveries(instance, copy, series, destination, state, first_queued, changed,
+INSERT INTO deliveries(instance, copy, study, destination, state, first_queued, changed,
     size, reason)
 VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
@@ -27,8 +28,9 @@ INSERT_REFUSAL = "INSERT INTO refusals VALUES(NULL, ?, ?, ?, ?, ?, ?, ?)"
 SELECT_CANDIDATES = """
 SELECT copies.id, route, copies.state, destinations,
        coalesce(copies.sop_instance_uid, instances.sop_instance_uid),
-       coalesce(size, length), series
-FROM copies JOIN instances ON instances.id = instance WHERE instance = ? ORDER BY copies.id
+       coalesce(size, length), study
+FROM copies JOIN instances ON instances.id = instance JOIN series ON series.id = series
+WHERE instance = ? ORDER BY copies.id
 """
 SELECT_DECIDED = "SELECT copy, destination, state FROM deliveries WHERE instance = ?"
 
@@ -72,7 +74,8 @@ def add_copies(transaction: Transaction, instance: int, copies: Iterable[Planned
     for copy in copies:
         state = "received" if copy.has_chain else "processed"
         names = encode_names(copy.destinations)
-        transaction.execute(INSERT_COPY, (instance, copy.route, state, names, transaction.now))
+        values = (instance, copy.route, state, names, transaction.now, copy.priority)
+        transaction.execute(INSERT_COPY, values)
         if copy.has_chain:
             transaction.topics.add("copies")
     settle_instance(transaction, instance)
@@ -82,9 +85,9 @@ def settle_instance(transaction: Transaction, instance: int) -> None:
     """Apply the settling rule, after anything about the instance's copies has changed."""
     copies: dict[int, Candidate] = {}
     sizes: dict[int, int] = {}
-    series = 0
+    study = 0
     for columns in transaction.execute(SELECT_CANDIDATES, (instance,)):
-        row, route, state, names, uid, sizes[columns[0]], series = columns
+        row, route, state, names, uid, sizes[columns[0]], study = columns
         copies[row] = Candidate(row, route, state, decode_names(names), uid)
     decided: set[tuple[int, str]] = set()
     taken: dict[tuple[str, str], str] = {}
@@ -95,13 +98,13 @@ def settle_instance(transaction: Transaction, instance: int) -> None:
     transaction.touched.add(instance)
     for decision in settle(list(copies.values()), decided, taken):
         row = decision.copy.copy_id
-        _add_delivery(transaction, (instance, row, series), decision, sizes[row])
+        _add_delivery(transaction, (instance, row, study), decision, sizes[row])
 
 
 def _add_delivery(
     transaction: Transaction, ids: tuple[int, int, int], decision: Decision, size: int
 ) -> None:
-    """`ids` are the instance's, the copy's and the series'."""
+    """`ids` are the instance's, the copy's and the study's."""
     destination, state, reason = decision.destination, "queued", None
     if decision.taken_by is not None:
         state, reason = "suppressed", f"route {decision.taken_by} sends this SOP Instance UID there"

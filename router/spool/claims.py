@@ -12,31 +12,35 @@ from collections import defaultdict, deque
 from typing import TYPE_CHECKING
 
 from router.spool.codec import now_microseconds, optional_time
+from router.spool.records import WaitingStudy
+from router.spool.studies import WaitingDeliveries
 from router.spool.tasks import copy_task, delivery_task, released_instance
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     import apsw
 
     from router.spool.codec import Paths
-    from router.spool.records import CopyTask, DeliveryTask, ReleasedInstance
+    from router.spool.records import CopyTask, DeliveryTask, ReleasedInstance, StandIn
+
+    Choose = Callable[[Sequence[WaitingStudy]], int | None]
 
 RECEIVED = """
 SELECT id FROM copies INDEXED BY copies_received WHERE state = 'received'
-ORDER BY instance, id LIMIT ?
+ORDER BY priority DESC, instance, id LIMIT ?
 """
 HELD_UNTIL_NOW = """
 SELECT id FROM copies INDEXED BY copies_held WHERE state = 'held' AND retry_at <= ?
 ORDER BY retry_at LIMIT ?
 """
 QUEUED = """
-SELECT -priority, id FROM deliveries INDEXED BY deliveries_queued
-WHERE destination = ? AND state = 'queued' ORDER BY priority DESC, id LIMIT ?
+SELECT -priority, study, id FROM deliveries INDEXED BY deliveries_queued
+WHERE destination = ? AND state = 'queued' ORDER BY priority DESC, study, id LIMIT ?
 """
 WAITED = """
-SELECT -priority, id FROM deliveries INDEXED BY deliveries_waiting
+SELECT -priority, study, id FROM deliveries INDEXED BY deliveries_waiting
 WHERE destination = ? AND state = 'waiting' AND due <= ? ORDER BY due LIMIT ?
 """
 RELEASED = """
@@ -83,14 +87,25 @@ class Claims:
     def deliveries(self, destination: str, limit: int, now: datetime | None) -> list[DeliveryTask]:
         with self._lock, self._connection:
             self._drop_ended()
-            claimed = self._deliveries[destination]
-            most = limit + len(claimed)
+            most = limit + len(self._deliveries[destination])
             found = self._rows(WAITED, (destination, now_microseconds(now), most))
             found += self._rows(QUEUED, (destination, most))
-            rows = [row for _, row in sorted(found) if row not in claimed][:limit]
-            tasks = [delivery_task(self._connection, row, self._paths) for row in rows]
-            claimed.update(rows)
-            self._destinations.update(dict.fromkeys(rows, destination))
+            rows = [row for *_, row in sorted(found) if row not in self._destinations][:limit]
+            tasks = self._claimed(destination, rows)
+        return tasks
+
+    def deliveries_of_study(
+        self, destination: str, limit: int, choose: Choose, stand_in: StandIn | None
+    ) -> list[DeliveryTask]:
+        with self._lock, self._connection:
+            self._drop_ended()
+            many = len(self._deliveries[destination])
+            waiting = WaitingDeliveries(self._connection, destination, self._destinations, many)
+            studies = waiting.by_study(now_microseconds(), stand_in)
+            offered = [WaitingStudy(study, len(rows)) for study, rows in studies.items()]
+            chosen = choose(offered) if offered else None
+            rows = [] if chosen is None else studies[chosen][:limit]
+            tasks = self._claimed(destination, rows)
         return tasks
 
     def released(self, limit: int) -> list[ReleasedInstance]:
@@ -128,6 +143,12 @@ class Claims:
     def close(self) -> None:
         with self._lock:
             self._connection.close()
+
+    def _claimed(self, destination: str, rows: list[int]) -> list[DeliveryTask]:
+        tasks = [delivery_task(self._connection, row, self._paths) for row in rows]
+        self._deliveries[destination].update(rows)
+        self._destinations.update(dict.fromkeys(rows, destination))
+        return tasks
 
     def _drop_ended(self) -> None:
         while self._ended_copies:

@@ -39,7 +39,7 @@ OUTCOME_COLUMNS = (
     "notes",
 )
 SELECT_DELIVERY = "SELECT instance, destination, state, tries FROM deliveries WHERE id = ?"
-INSERT_ATTEMPT = "INSERT INTO attempts VALUES(?, ?, ?, ?, ?, ?, ?)"
+INSERT_ATTEMPT = "INSERT INTO attempts VALUES(?, ?, ?, ?, ?, ?, ?, ?)"
 UPDATE_DELIVERY = """
 UPDATE deliveries SET state = ?, due = ?, reason = ?, changed = ?,
     attempts = attempts + 1, tries = tries + 1, refusals = refusals + ?
@@ -104,22 +104,26 @@ def finish(transaction: Transaction, attempt: Attempt) -> None:
     instance, destination, state, tries = row
     retry_at = None if attempt.retry_at is None else to_microseconds(attempt.retry_at)
     time = to_microseconds(attempt.time)
-    record = (attempt.outcome, attempt.status, attempt.comment, retry_at)
+    record = (attempt.outcome, attempt.status, attempt.comment, retry_at, attempt.destination)
     transaction.execute(INSERT_ATTEMPT, (delivery, tries + 1, time, *record))
-    transaction.attempted(destination, attempt)
+    transaction.attempted(attempt.destination or destination, attempt)
     if attempt.outcome != "delivered" and state not in ("queued", "waiting"):
         transaction.execute(COUNT_TRY, (delivery,))
         return
     new_state: str = attempt.outcome
-    refused = new_state == "refused"
+    refused = new_state == "refused" and attempt.destination is None
     if new_state in ("retry", "refused"):
         new_state = "queued" if retry_at is None else "waiting"
-    reason = None if new_state == "delivered" else _reason(attempt)
+    reason = _taken(attempt) if new_state == "delivered" else _reason(attempt)
     transaction.execute(UPDATE_DELIVERY, (new_state, retry_at, reason, time, refused, delivery))
     if new_state in ("delivered", "discarded"):
         transaction.touched.add(instance)
     elif new_state != "held":
         transaction.topics.add(f"destination:{destination}")
+
+
+def _taken(attempt: Attempt) -> str | None:
+    return attempt.destination and f"{attempt.destination} took it instead"
 
 
 def _reason(attempt: Attempt) -> str:

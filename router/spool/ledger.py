@@ -20,6 +20,8 @@ if TYPE_CHECKING:
         PlannedCopy,
         ReleasedInstance,
         Selection,
+        StandIn,
+        WaitingStudy,
     )
     from router.spool.reports import QueueRow, Summary, Trail
 
@@ -65,9 +67,21 @@ class Ledger(Protocol):
     def claim(
         self, destination: str, limit: int, now: datetime | None = None
     ) -> Sequence[DeliveryTask]:
-        """Deliveries to be sent, those put first first, then in arrival order.
+        """Deliveries to be sent, those put first first, then study by study as they arrived.
 
         Nobody else gets them until they are finished or given back. A paused destination has none.
+        """
+
+    def claim_study(
+        self,
+        destination: str,
+        limit: int,
+        choose: Callable[[Sequence[WaitingStudy]], int | None],
+        stand_in: StandIn | None = None,
+    ) -> Sequence[DeliveryTask]:
+        """Like `claim`, of the study that is chosen from those that wait, in order of arrival.
+
+        Costs the same however much waits. `stand_in` says who will get them in its stead.
         """
 
     def finish(self, attempts: Sequence[Attempt]) -> Future[None]:

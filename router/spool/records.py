@@ -36,12 +36,14 @@ class Stored:
 class PlannedCopy:
     """What one route will make of an instance; copies are given in the order of the routes.
 
-    Without a chain the copy is the instance as it came, and needs no processing.
+    Without a chain the copy is the instance as it came, and needs no processing. Copies of a
+    higher `priority` are processed first.
     """
 
     route: str
     destinations: tuple[str, ...]
     has_chain: bool
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +174,8 @@ class Attempt:
     """One try at a delivery: `status` and `comment` as the peer gave them, or what went wrong.
 
     `retry` says that the destination failed, `refused` that it would not have this object; either
-    is due again at `retry_at`, without it at once.
+    is due again at `retry_at`, without it at once. `destination` is given where it was not the
+    delivery's own that was tried, but one that stands in for it.
     """
 
     delivery_id: int
@@ -181,6 +184,27 @@ class Attempt:
     status: int | None = None
     comment: str = ""
     retry_at: datetime | None = None
+    destination: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingStudy:
+    """A study that deliveries wait of: how many, as far as was counted (`MOST_COUNTED`)."""
+
+    study: int
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """Who is to get the deliveries of another destination: its name, and who it is as a sender.
+
+    It gets none of what came from it, and none of an instance that it has a delivery of itself.
+    """
+
+    destination: str
+    ae_title: str = ""
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)

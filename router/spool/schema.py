@@ -16,12 +16,13 @@ from router.spool.errors import SpoolError
 if TYPE_CHECKING:
     from pathlib import Path
 
-VERSION = 1
+VERSION = 2
 
 # Times are microseconds since 1970 UTC; `changed` is when a row came into its state. Copies of an
 # instance are in the order of their routes by id. A changed copy has all its own columns from
 # segments to series_instance_uid, an unchanged one none. A delivery that waits for its next try is
-# `waiting`, in reports `queued`.
+# `waiting`, in reports `queued`; its `study` is the received one's. A `study` is the id of its
+# first series, so that studies have the order in which they began to arrive.
 TABLES = """
 CREATE TABLE associations(
     id INTEGER PRIMARY KEY, calling_ae_title TEXT NOT NULL, called_ae_title TEXT NOT NULL,
@@ -30,7 +31,7 @@ CREATE TABLE associations(
 
 CREATE TABLE series(
     id INTEGER PRIMARY KEY, study_instance_uid TEXT NOT NULL, series_instance_uid TEXT NOT NULL,
-    patient_id TEXT NOT NULL, accession_number TEXT NOT NULL);
+    patient_id TEXT NOT NULL, accession_number TEXT NOT NULL, study INTEGER NOT NULL);
 CREATE INDEX series_study ON series(study_instance_uid);
 CREATE INDEX series_series ON series(series_instance_uid);
 CREATE INDEX series_patient ON series(patient_id);
@@ -56,27 +57,29 @@ CREATE TABLE copies(
     destinations TEXT NOT NULL, segments BLOB, size INTEGER, transfer_syntax TEXT,
     sop_class_uid TEXT, sop_instance_uid TEXT, study_instance_uid TEXT, series_instance_uid TEXT,
     attempts INTEGER NOT NULL DEFAULT 0, retry_at INTEGER, changed INTEGER,
-    reason TEXT, plugin TEXT, hook TEXT, notes TEXT);
+    reason TEXT, plugin TEXT, hook TEXT, notes TEXT, priority INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX copies_instance ON copies(instance);
-CREATE INDEX copies_received ON copies(instance) WHERE state = 'received';
+CREATE INDEX copies_received ON copies(priority DESC, instance) WHERE state = 'received';
 CREATE INDEX copies_held ON copies(retry_at) WHERE state = 'held';
 CREATE INDEX copies_sop ON copies(sop_instance_uid) WHERE sop_instance_uid IS NOT NULL;
 CREATE INDEX copies_study ON copies(study_instance_uid) WHERE study_instance_uid IS NOT NULL;
 
 CREATE TABLE deliveries(
     id INTEGER PRIMARY KEY, instance INTEGER NOT NULL, copy INTEGER NOT NULL,
-    series INTEGER NOT NULL, destination TEXT NOT NULL, state TEXT NOT NULL,
+    study INTEGER NOT NULL, destination TEXT NOT NULL, state TEXT NOT NULL,
     priority INTEGER NOT NULL DEFAULT 0, due INTEGER, first_queued INTEGER NOT NULL,
     size INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, tries INTEGER NOT NULL DEFAULT 0,
-    refusals INTEGER NOT NULL DEFAULT 0, changed INTEGER, reason TEXT);
+    refusals INTEGER NOT NULL DEFAULT 0, changed INTEGER, reason TEXT, note TEXT);
 CREATE INDEX deliveries_instance ON deliveries(instance);
-CREATE INDEX deliveries_queued ON deliveries(destination, priority DESC) WHERE state = 'queued';
+CREATE INDEX deliveries_queued ON deliveries(destination, priority DESC, study)
+    WHERE state = 'queued';
 CREATE INDEX deliveries_waiting ON deliveries(destination, due) WHERE state = 'waiting';
 CREATE INDEX deliveries_held ON deliveries(destination) WHERE state = 'held';
 
 CREATE TABLE attempts(
     delivery INTEGER NOT NULL, number INTEGER NOT NULL, time INTEGER NOT NULL,
     outcome TEXT NOT NULL, status INTEGER, comment TEXT NOT NULL, retry_at INTEGER,
+    destination TEXT,
     PRIMARY KEY(delivery, number)) WITHOUT ROWID;
 
 CREATE TABLE done(instance INTEGER PRIMARY KEY, time INTEGER NOT NULL);
@@ -96,6 +99,26 @@ CREATE INDEX refusals_sop ON refusals(sop_instance_uid);
 CREATE TABLE totals(instances INTEGER NOT NULL, bytes INTEGER NOT NULL);
 INSERT INTO totals VALUES(0, 0);
 """
+
+# What makes an older version's tables those above.
+MIGRATIONS = {
+    1: """
+ALTER TABLE series ADD COLUMN study INTEGER NOT NULL DEFAULT 0;
+UPDATE series SET study = (
+    SELECT min(id) FROM series AS one WHERE one.study_instance_uid = series.study_instance_uid);
+ALTER TABLE copies ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE deliveries RENAME COLUMN series TO study;
+ALTER TABLE deliveries ADD COLUMN note TEXT;
+ALTER TABLE attempts ADD COLUMN destination TEXT;
+UPDATE deliveries SET study = (SELECT study FROM series WHERE id = deliveries.study)
+    WHERE state IN ('queued', 'waiting', 'held');
+DROP INDEX copies_received;
+CREATE INDEX copies_received ON copies(priority DESC, instance) WHERE state = 'received';
+DROP INDEX deliveries_queued;
+CREATE INDEX deliveries_queued ON deliveries(destination, priority DESC, study)
+    WHERE state = 'queued';
+""",
+}
 
 
 Row = tuple[Any, ...]
@@ -120,14 +143,14 @@ def open_writer(path: Path) -> apsw.Connection:
     ):
         connection.execute(f"PRAGMA {pragma}")
     version = connection.execute("PRAGMA user_version").get
-    if version == 0:
-        connection.execute(f"BEGIN; {TABLES} PRAGMA user_version = {VERSION}; COMMIT")
-    elif version != VERSION:
+    if version > VERSION:
         connection.close()
         raise SpoolError(
             f"{path} has schema {version} and this version of the router reads {VERSION}: "
             "run the version that wrote it"
         )
+    steps = "".join(MIGRATIONS[step] for step in range(version, VERSION)) if version else TABLES
+    connection.execute(f"BEGIN; {steps} PRAGMA user_version = {VERSION}; COMMIT")
     return connection
 
 

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
         PlannedCopy,
         ReleasedInstance,
         Selection,
+        StandIn,
+        WaitingStudy,
     )
     from router.spool.reports import QueueRow, Summary, Trail
     from router.spool.transaction import Transaction
@@ -103,6 +105,17 @@ class SqliteLedger:
         if destination in self._paused:
             return []
         return self._claims.deliveries(destination, limit, now)
+
+    def claim_study(
+        self,
+        destination: str,
+        limit: int,
+        choose: Callable[[Sequence[WaitingStudy]], int | None],
+        stand_in: StandIn | None = None,
+    ) -> Sequence[DeliveryTask]:
+        if destination in self._paused:
+            return []
+        return self._claims.deliveries_of_study(destination, limit, choose, stand_in)
 
     def finish(self, attempts: Sequence[Attempt]) -> Future[None]:
         ids = [attempt.delivery_id for attempt in attempts]

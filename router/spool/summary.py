@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 MISSING_FILE = "its file is missing from the spool"
 DAY = 24 * 60 * 60 * 1_000_000
 
-# Counted per series first: fewer rows meet the table of series.
+# Counted per study first: fewer groups meet.
 QUEUED = """
 WITH waiting AS (
-    SELECT destination, series, count(*) AS n, sum(size) AS bytes, min(first_queued) AS oldest
+    SELECT destination, study, count(*) AS n, sum(size) AS bytes, min(first_queued) AS oldest
     FROM deliveries INDEXED BY deliveries_queued WHERE state = 'queued'
-    GROUP BY destination, series
+    GROUP BY destination, study
     UNION ALL
-    SELECT destination, series, count(*), sum(size), min(first_queued)
+    SELECT destination, study, count(*), sum(size), min(first_queued)
     FROM deliveries INDEXED BY deliveries_waiting WHERE state = 'waiting'
-    GROUP BY destination, series)
-SELECT destination, sum(n), sum(bytes), min(oldest), count(DISTINCT study_instance_uid)
-FROM waiting JOIN series ON series.id = waiting.series GROUP BY destination
+    GROUP BY destination, study)
+SELECT destination, sum(n), sum(bytes), min(oldest), count(DISTINCT study)
+FROM waiting GROUP BY destination
 """
 HELD = """
 SELECT destination, count(*) FROM deliveries INDEXED BY deliveries_held

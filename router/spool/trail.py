@@ -53,7 +53,8 @@ SELECT time, listener, calling_ae_title, address, sop_instance_uid, status, reas
 FROM refusals WHERE sop_instance_uid = ? ORDER BY id LIMIT ?
 """
 ATTEMPTS = """
-SELECT time, outcome, status, comment, retry_at FROM attempts WHERE delivery = ? ORDER BY number
+SELECT time, outcome, status, comment, retry_at, destination FROM attempts
+WHERE delivery = ? ORDER BY number
 """
 
 
@@ -141,6 +142,7 @@ def _attempts(connection: apsw.Connection, delivery: int) -> tuple[Attempt, ...]
             status,
             comment,
             optional_time(retry_at),
+            destination,
         )
-        for time, outcome, status, comment, retry_at in rows
+        for time, outcome, status, comment, retry_at, destination in rows
     )

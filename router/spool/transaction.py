@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 MOST_CACHED = 4096
 
 INSERT_ASSOCIATION = "INSERT INTO associations VALUES(NULL, ?, ?, ?, ?, ?, ?, ?, ?)"
-INSERT_SERIES = "INSERT INTO series VALUES(NULL, ?, ?, ?, ?)"
+INSERT_SERIES = """
+INSERT INTO series VALUES(NULL, ?1, ?2, ?3, ?4, coalesce(
+    (SELECT min(study) FROM series WHERE study_instance_uid = ?1),
+    (SELECT coalesce(max(id), 0) + 1 FROM series)))
+"""
 MARK_DONE = """
 INSERT OR IGNORE INTO done SELECT :instance, :now
 WHERE EXISTS (SELECT 1 FROM instances WHERE id = :instance AND state IN ('planned', 'discarded'))

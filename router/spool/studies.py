@@ -1,0 +1,118 @@
+"""Which studies wait for a destination, at a cost that does not grow with what waits.
+
+Of the studies only the ones that came first and last are looked at, and of each no more than a few
+deliveries: whoever sends small studies first finds those that just came, and the one whose turn it
+is. Those in between come to be the first in time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+    import apsw
+
+    from router.spool.records import StandIn
+
+MOST_COUNTED = 32  # deliveries of a study
+_MOST_STUDIES = 8  # from either end
+_MOST_DUE = 64
+
+_QUEUED = (
+    "FROM deliveries INDEXED BY deliveries_queued WHERE destination = :to AND state = 'queued'"
+)
+_NEXT_PRIORITY = f"""
+SELECT priority {_QUEUED} AND priority < :below ORDER BY priority DESC LIMIT 1
+"""
+# From one study to the next through the index: the deliveries in between are not read.
+_STUDIES = f"""
+WITH RECURSIVE found(study) AS (
+    SELECT (SELECT study {_QUEUED} AND priority = :priority ORDER BY study {{order}} LIMIT 1)
+    UNION ALL
+    SELECT (SELECT study {_QUEUED} AND priority = :priority AND study {{beyond}} found.study
+            ORDER BY study {{order}} LIMIT 1)
+    FROM found WHERE study IS NOT NULL)
+SELECT study FROM found WHERE study IS NOT NULL LIMIT {_MOST_STUDIES}
+"""
+_FIRST_STUDIES = _STUDIES.format(order="ASC", beyond=">")
+_LAST_STUDIES = _STUDIES.format(order="DESC", beyond="<")
+_OF_STUDY = f"""
+SELECT id {_QUEUED} AND priority = :priority AND study = :study ORDER BY id LIMIT :limit
+"""
+_DUE = """
+SELECT priority, study, id FROM deliveries INDEXED BY deliveries_waiting
+WHERE destination = :to AND state = 'waiting' AND due <= :now ORDER BY due LIMIT :limit
+"""
+_UNFIT = """
+SELECT 1 FROM deliveries d JOIN instances i ON i.id = d.instance
+    JOIN associations a ON a.id = i.association
+WHERE d.id = :id AND (a.calling_ae_title = :ae_title AND :address IN ('', a.address)
+    OR EXISTS (SELECT 1 FROM deliveries own WHERE own.instance = d.instance
+               AND own.destination = :destination AND own.state != 'suppressed'))
+"""
+
+
+class WaitingDeliveries:
+    """What waits for `destination` and is not among the `claimed`, `many` of which are its own."""
+
+    def __init__(
+        self, connection: apsw.Connection, destination: str, claimed: Container[int], many: int
+    ) -> None:
+        self._connection = connection
+        self._to = destination
+        self._claimed = claimed
+        self._many = many
+
+    def by_study(self, now: int, stand_in: StandIn | None) -> dict[int, list[int]]:
+        """Deliveries of the highest priority there is, by study: the first to arrive first."""
+        due = self._due(now)
+        priority = self._next_priority(1 << 32, due)
+        while priority is not None:
+            studies = self._of_priority(priority)
+            for level, study, row in due:
+                if level == priority:
+                    studies.setdefault(study, []).append(row)
+            if stand_in is not None:
+                studies = {study: self._fit(rows, stand_in) for study, rows in studies.items()}
+            found = {study: sorted(rows) for study, rows in sorted(studies.items()) if rows}
+            if found:
+                return found
+            priority = self._next_priority(priority, due)
+        return {}
+
+    def _due(self, now: int) -> list[tuple[int, int, int]]:
+        limit = _MOST_DUE + self._many
+        found = self._connection.execute(_DUE, {"to": self._to, "now": now, "limit": limit})
+        return [row for row in found if row[2] not in self._claimed]
+
+    def _next_priority(self, below: int, due: list[tuple[int, int, int]]) -> int | None:
+        queued = self._connection.execute(_NEXT_PRIORITY, {"to": self._to, "below": below})
+        levels = [level for (level,) in queued] + [level for level, _, _ in due if level < below]
+        return max(levels, default=None)
+
+    def _of_priority(self, priority: int) -> dict[int, list[int]]:
+        where = {"to": self._to, "priority": priority}
+        studies = [study for (study,) in self._connection.execute(_FIRST_STUDIES, where)]
+        if len(studies) == _MOST_STUDIES:
+            studies += [study for (study,) in self._connection.execute(_LAST_STUDIES, where)]
+        found = {}
+        for study in studies:
+            values = where | {"study": study, "limit": MOST_COUNTED + self._many}
+            rows = self._connection.execute(_OF_STUDY, values)
+            unclaimed = [row for (row,) in rows if row not in self._claimed]
+            found[study] = unclaimed[:MOST_COUNTED]
+        return found
+
+    def _fit(self, rows: list[int], stand_in: StandIn) -> list[int]:
+        who = {
+            "destination": stand_in.destination,
+            "ae_title": stand_in.ae_title,
+            "address": stand_in.address,
+        }
+        return [
+            row
+            for row in rows
+            if self._connection.execute(_UNFIT, who | {"id": row}).fetchone() is None
+        ]
