@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import sys
+import threading
+import warnings
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, TextIO
+
+log = logging.getLogger("router.node")
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING,
            "error": logging.ERROR}  # fmt: skip
 
 
 def configure(level: str, form: Literal["text", "json"]) -> None:
-    """Log the router's events to standard error; other libraries' from warnings up."""
-    handler = logging.StreamHandler(sys.stderr)
+    """Log the router's events to standard error; other libraries' from warnings up.
+
+    Whatever else Python would write there (what ended a thread, warnings) may quote a patient: it
+    is logged without its text, or not at all.
+    """
+    handler = _Handler(sys.stderr)
     handler.setFormatter(_Json() if form == "json" else _Text())
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -23,6 +32,24 @@ def configure(level: str, form: Literal["text", "json"]) -> None:
     # pynetdicom and pydicom quote element values in their warnings.
     for name in ("pynetdicom", "pydicom"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    warnings.simplefilter("ignore")
+    threading.excepthook = _thread_failed
+    sys.excepthook = lambda kind, error, trace: log.critical("failed", exc_info=error)
+    sys.unraisablehook = lambda unraisable: log.error("failed", exc_info=unraisable.exc_value)
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """One whose own failures do not show the record: a plugin's arguments may fit no format."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        place = f"{record.pathname}:{record.lineno}"
+        with contextlib.suppress(OSError, ValueError):  # where nothing can be written
+            self.stream.write(f"log.failed area={record.name} at {place}\n")
+
+
+def _thread_failed(failure: threading.ExceptHookArgs) -> None:
+    name = failure.thread.name if failure.thread else "unknown"
+    log.critical("thread.failed thread=%s", name, exc_info=failure.exc_value)
 
 
 def _one_line(text: str) -> str:
