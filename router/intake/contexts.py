@@ -14,13 +14,13 @@ IMPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2"
 EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 EXPLICIT_BIG_ENDIAN = "1.2.840.10008.1.2.2"
 
-# The data set itself is deflated: a few KiB can inflate to gigabytes.
+# The data set itself is deflated: a few KiB can inflate to gigabytes. (Deflated Image Frame
+# Compression is none of them: its frames are, within fragments that nobody has to inflate.)
 DEFLATED = frozenset(
     {
         "1.2.840.10008.1.2.1.99",  # Deflated Explicit VR Little Endian
         "1.2.840.10008.1.2.4.95",  # JPIP Referenced Deflate
         "1.2.840.10008.1.2.4.205",  # JPIP HTJ2K Referenced Deflate
-        "1.2.840.10008.1.2.8.1",  # Deflated Image Frame Compression
     }
 )
 

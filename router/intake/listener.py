@@ -13,7 +13,7 @@ from router.intake.admission import Admitted, admit
 from router.intake.checks import find_fault, find_invalid_uid
 from router.intake.planning import plan
 from router.intake.receiver import Received, Receiver
-from router.routing import Facts, HookFailed
+from router.routing import Facts, HookFailed, character_sets
 from router.spool import Arrival, IntakeRefusal, SpoolError, SpoolFull, Stored
 from router.status import (
     OUT_OF_RESOURCES,
@@ -168,8 +168,9 @@ class StoreSession:
         whole = FileRange(received.file.path, received.offset, received.scan.length)
         source = Source((whole,), received.scan)
         instance = Instance(source, association=self.association, route="", received=now)
+        facts = Facts.of(instance, character_sets(self._generation.config))
         try:
-            refusal = self._chain.accept_instance(instance, Facts.of(instance))
+            refusal = self._chain.accept_instance(instance, facts)
         except HookFailed as failure:
             return Response(PROCESSING_FAILURE, str(failure))
         return Response(refusal.status, refusal.reason) if refusal else None

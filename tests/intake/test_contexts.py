@@ -11,6 +11,7 @@ from .station import CT, EXPLICIT, IMPLICIT
 
 BIG_ENDIAN = "1.2.840.10008.1.2.2"
 DEFLATED = "1.2.840.10008.1.2.1.99"
+DEFLATED_FRAMES = "1.2.840.10008.1.2.8.1"
 JPEG_LS = "1.2.840.10008.1.2.4.80"
 HTJ2K_DEFLATE = "1.2.840.10008.1.2.4.205"
 PRIVATE = "1.2.826.0.1.3680043.2.1"
@@ -59,6 +60,7 @@ def test_what_c_store_may_bring(sop_class_uid, storage):
         ([BIG_ENDIAN, IMPLICIT, EXPLICIT], "all", EXPLICIT),
         ([PRIVATE], "all", PRIVATE),
         ([DEFLATED], "all", None),
+        ([DEFLATED_FRAMES, EXPLICIT], "all", DEFLATED_FRAMES),
         ([HTJ2K_DEFLATE, DEFLATED, IMPLICIT], "all", IMPLICIT),
         ([EXPLICIT, JPEG_LS], (JPEG_LS, EXPLICIT), JPEG_LS),
         ([EXPLICIT, IMPLICIT], (JPEG_LS, IMPLICIT), IMPLICIT),

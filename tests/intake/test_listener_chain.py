@@ -117,3 +117,18 @@ def test_a_plugin_may_reject_an_association_and_one_that_fails_does_for_now(
 def test_one_that_fails_at_the_end_changes_nothing(asked):
     started = asked("ended")
     assert [started.send().status for _ in range(2)] == [0, 0]
+
+
+@pytest.mark.parametrize(("calling_ae_title", "status"), [("CT1", 0x0122), ("CT2", 0)])
+def test_its_when_reads_text_as_the_peer_is_assumed_to_write_it(
+    station, tmp_path, calling_ae_title, status
+):
+    (tmp_path / "asked.py").write_text(PLUGIN)
+    started = station(
+        listener='chain: [{asked: , when: {PatientName: "ЖУК*"}}]',
+        more="peers: {ct: {calling_ae_titles: CT1, assume_character_set: ISO_IR 144}}\n"
+        'plugins: {asked: {use: "asked.py:Asked", options: {say: instance refuses}}}',
+    )
+    name = "ЖУК^".encode("iso8859_5")
+    response = started.send(calling_ae_title=calling_ae_title, PatientName=name, PatientID="P1")
+    assert response.status == status

@@ -14,8 +14,8 @@ from router.dataset.segments import FileRange
 from .peers import BOUND, DICOM_ROUTER, storescu, until
 
 # Transfer syntaxes younger than DCMTK 3.6.7, whose storescp and dcmsend do not know them.
-UNKNOWN_TO_DCMTK = ("1.2.840.10008.1.2.4.20",)
-DEFLATED = ("1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.8.1")
+UNKNOWN_TO_DCMTK = ("1.2.840.10008.1.2.4.20", "1.2.840.10008.1.2.8.1")
+DEFLATED = "1.2.840.10008.1.2.1.99"
 
 CONFIG = """\
 spool: {{directory: ./spool, keep_free: 0}}
@@ -99,7 +99,7 @@ def test_every_kind_of_object_arrives_as_our_own_sender_sent_it(everywhere, data
         path
         for path in sendable(data / folder)
         if not open_part10(path).transfer_syntax.startswith(UNKNOWN_TO_DCMTK)
-        and open_part10(path).transfer_syntax not in DEFLATED
+        and open_part10(path).transfer_syntax != DEFLATED
     ]
     target = f"ROUTER@127.0.0.1:{router.port('modalities')}"
     asked = [*DICOM_ROUTER, "send", "--json", target, *map(str, files)]
