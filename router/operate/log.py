@@ -34,8 +34,8 @@ def configure(level: str, form: Literal["text", "json"]) -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     warnings.simplefilter("ignore")
     threading.excepthook = _thread_failed
-    sys.excepthook = lambda kind, error, trace: log.critical("failed", exc_info=error)
-    sys.unraisablehook = lambda unraisable: log.error("failed", exc_info=unraisable.exc_value)
+    sys.excepthook = lambda kind, error, trace: log.critical("node.failed", exc_info=error)
+    sys.unraisablehook = lambda unraisable: log.error("node.failed", exc_info=unraisable.exc_value)
 
 
 class _Handler(logging.StreamHandler[TextIO]):
