@@ -26,6 +26,7 @@ from router.wire.errors import (
 )
 from router.wire.pdv import INVALID_PARAMETER, UNEXPECTED_PDU, PdvReader
 from router.wire.tolerance import tolerable
+from router.wire.writer import sent_pdu_length
 
 if TYPE_CHECKING:
     from pynetdicom.transport import T_CONNECT
@@ -183,6 +184,8 @@ class InlineDUL(DULServiceProvider):
         return True
 
     def send_pdu(self, primitive: Any) -> None:  # noqa: ANN401 - any of pynetdicom's primitives
+        if not self.usable:
+            return  # pynetdicom aborts whatever ends without an answer, what is over already, too
         if isinstance(primitive, _ACSE):
             evt.trigger(self.assoc, evt.EVT_ACSE_SENT, {"primitive": primitive})
         self.to_provider_queue.put(primitive)
@@ -251,7 +254,7 @@ class InlineDIMSE(DIMSEServiceProvider):
 
     @property
     def maximum_pdu_size(self) -> int:
-        return cast("Association", self.assoc).peer_maximum_pdu
+        return sent_pdu_length(cast("Association", self.assoc).peer_maximum_pdu)
 
     def take(self, context_id: int, command: bytes, data_set: bytes) -> None:
         """Queue a whole message; what `receive_primitive` does, but never on another thread."""

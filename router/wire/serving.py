@@ -75,12 +75,13 @@ class ServedAssociation(Association):
 
     def _negotiate(self, request_pdu: bytes, service: Service) -> bool:
         self.dul.titles = request_pdu[_ECHOED]
+        # At once: the state machine wants it when the connection is lost, too.
+        self.requestor.address_info = AddressInformation.from_tuple(self._address)
         self.dul.take_pdu(1, request_pdu)
         primitive = self.dul.receive_pdu()
         if primitive is None:  # undecodable, or another protocol version: already answered
             return False
         self.requestor.primitive = primitive
-        self.requestor.address_info = AddressInformation.from_tuple(self._address)
         answer = self._ask_service(service, self._request(request_pdu))
         if isinstance(answer, Rejection):
             log.info(

@@ -22,6 +22,7 @@ from tests.wire.peers import (
 )
 
 UNRECOGNIZED, UNEXPECTED, UNEXPECTED_PARAMETER, INVALID = 1, 2, 5, 6
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER: to close is to reset
 
 
 @pytest.mark.parametrize(
@@ -45,13 +46,28 @@ def test_anything_but_a_request_is_aborted_by_the_provider(listen, recorder, sai
     assert recorder.requests == []
 
 
-def test_an_undecodable_request_is_aborted(listen, recorder):
+def undecodable_request() -> bytes:
     request = bytearray(associate_request())
     request[74 + 2 : 74 + 4] = b"\xff\xff"  # the length of the application context item
+    return bytes(request)
+
+
+def test_an_undecodable_request_is_aborted(listen, recorder):
     with RawPeer.to(listen().port) as peer:
-        peer.send(bytes(request))
+        peer.send(undecodable_request())
         assert peer.receive()[0] == 7
     assert recorder.requests == []
+
+
+def test_an_undecodable_request_of_a_peer_that_has_gone_is_nothing_special(listen, caplog):
+    acceptor = listen()
+    for _ in range(100):
+        with RawPeer.to(acceptor.port) as peer:
+            peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            peer.send(undecodable_request())
+    acceptor.close()
+    acceptor.drain(20)
+    assert "association.crashed" not in caplog.text
 
 
 @pytest.mark.parametrize("at", range(6, len(associate_request())))

@@ -268,6 +268,23 @@ def test_another_service_is_answered_unrecognized_operation(listen, recorder):
         assert peer.status() == 0
 
 
+@pytest.mark.parametrize("maximum_pdu", [0, 1, 7, 8, 0xFFFFFFFF])
+def test_a_refused_service_is_answered_however_little_the_peer_takes(listen, maximum_pdu):
+    encoded = store_command().replace(
+        struct.pack("<HHLH", 0, 0x0100, 2, 1), struct.pack("<HHLH", 0, 0x0100, 2, 0x0020)
+    )
+    with RawPeer.associated(listen().port, maximum_pdu=maximum_pdu) as peer:
+        peer.send(pdu(4, pdv(encoded, 3)) + pdu(4, pdv(b"", 2)))
+        response = b""
+        last = False
+        while not last:
+            kind, body = peer.receive()
+            assert kind == 4
+            response += body[6:]
+            last = bool(body[5] & 2)
+    assert command.decode(response).number(0x0900) == 0x0211
+
+
 def test_a_huge_identifier_is_aborted(listen):
     encoded = store_command().replace(
         struct.pack("<HHLH", 0, 0x0100, 2, 1), struct.pack("<HHLH", 0, 0x0100, 2, 0x0020)
