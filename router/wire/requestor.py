@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 MAXIMUM_CONTEXTS = 128  # odd IDs of one byte, PS3.8 table 9-13
 VERIFICATION = "1.2.840.10008.1.1"
+_IDLE_MESSAGES = 100  # dealt with at a time: a peer may never stop sending what nobody asked for
 
 
 @dataclass(frozen=True)
@@ -234,8 +235,9 @@ class _Requesting(Association):
         """Deal with what the peer has sent since; whether the association is still open."""
         if not self.is_established:
             return False
-        while self.dul.pump(0):
-            continue
+        for _ in range(_IDLE_MESSAGES):
+            if not self.dul.pump(0):
+                break
         if self.dul.usable and self.acse.is_release_requested():
             self.confirm_release()
         elif not self.dul.usable:
@@ -252,7 +254,7 @@ class _Requesting(Association):
         ):
             self._response = command
             return None
-        return super().begin_message(context_id, command, encoded)
+        return _Unasked() if command.has_data_set else None
 
     def _give_up(self, error: WireError) -> WireError:
         """End the association after `error`; the reason to report."""
@@ -276,6 +278,14 @@ class _Requesting(Association):
         if not self._accepted_cx:
             return NoAcceptedContext("the peer accepted none of the proposed contexts")
         return AssociationAborted("the association request was not answered as it should be")
+
+
+class _Unasked:
+    """A data set of a message that nobody waits for: it is read, and thrown away."""
+
+    def write(self, fragments: Sequence[memoryview]) -> None: ...
+    def complete(self) -> None: ...
+    def abandon(self) -> None: ...
 
 
 def _title(title: str) -> bytes:

@@ -403,6 +403,65 @@ def test_a_file_that_shrinks_while_it_is_sent_ends_the_association(
     wait_until(lambda: [kept.endings for kept in recorder.stores] == [["abandoned"]])
 
 
+def unasked(data: bytes) -> bytes:
+    """A C-STORE-RQ for us, who serve nothing on an association that we opened."""
+    size = 16000
+    fragments = [data[at : at + size] for at in range(0, len(data), size)]
+    said = pdu(4, pdv(command.encode_store_request(9, CT, "1.2.3", 0, None), 3))
+    for fragment in fragments[:-1]:
+        said += pdu(4, pdv(fragment, 0))
+    return said + pdu(4, pdv(fragments[-1], 2))
+
+
+def test_what_nobody_asked_for_is_thrown_away(ask, scripted):
+    def chatter(peer):
+        accept(peer)
+        request, _ = message(peer)
+        peer.send(unasked(bytes(2 << 20)) * 3 + answer(request, Response(0)))
+        peer.receive()
+        peer.send(RELEASE_RESPONSE)
+
+    association = ask(scripted(chatter))
+    assert association.store(1, CT, "1.2.3", [b"data"]) == Response(0)
+    association.release()
+
+
+def test_a_peer_that_never_stops_talking_keeps_nobody_from_working(ask, scripted):
+    def chatter(peer):
+        accept(peer)
+        try:
+            while True:
+                peer.send(unasked(b"data") * 100)
+        except OSError:
+            return
+
+    association = ask(scripted(chatter), response=0.3)
+    assert association.is_open
+    with pytest.raises(PeerTimeout):
+        association.store(1, CT, "1.2.3", [b"data"])
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param(b"\x09\0\0\0\0\4abcd", id="unknown PDU"),
+        pytest.param(pdu(ACCEPTED, b""), id="undecodable PDU"),
+        pytest.param(pdu(3, b"\0\1\1\1"), id="PDU out of place"),
+        pytest.param(b"", id="nothing"),
+    ],
+)
+def test_a_release_answered_with_rubbish_ends_all_the_same(ask, scripted, said):
+    def break_it(peer):
+        accept(peer)
+        assert peer.receive()[0] == 5
+        peer.send(said)
+        peer.socket.shutdown(socket.SHUT_WR)
+
+    association = ask(scripted(break_it))
+    association.release()
+    assert not association.is_open
+
+
 def test_a_release_collision_ends_well(ask, scripted):
     seen = []
 
