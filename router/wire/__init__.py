@@ -1,6 +1,7 @@
 """DICOM on the wire: pynetdicom's negotiation and state machine, our own way with the bytes."""
 
 import logging
+import warnings
 
 from pynetdicom import _config
 
@@ -64,3 +65,5 @@ _config.LOG_HANDLER_LEVEL = "none"
 _config.LOG_REQUEST_IDENTIFIERS = False
 _config.LOG_RESPONSE_IDENTIFIERS = False
 logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
+# pydicom warns of each odd value with its text, and Python remembers every warning for ever.
+warnings.filterwarnings("ignore", module=r"py(net)?dicom\.")
