@@ -111,12 +111,12 @@ class StoreSession:
         def cannot_keep(error: SpoolError) -> Response:
             return self._refuse(request, _spool_refusal(error))
 
+        calling_ae_title = self.association.calling_ae_title
         try:
             file = self._open_file()
+            return Receiver(file, request, calling_ae_title, self._decide, cannot_keep)
         except SpoolError as error:
             return cannot_keep(error)
-        calling_ae_title = self.association.calling_ae_title
-        return Receiver(file, request, calling_ae_title, self._decide, cannot_keep)
 
     def _open_file(self) -> IncomingFile:
         """The association's file, or the next when it is full."""

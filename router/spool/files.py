@@ -79,7 +79,11 @@ class IncomingFile:
         return self.size >= FILE_SIZE
 
     def begin(self) -> int:
-        """The next instance starts here: its offset."""
+        """The next instance starts here: its offset. Raises `SpoolFailed` since anything of the
+        spool failed: a second sync of this file would succeed without what the first has lost.
+        """
+        if self._health.failed is not None:
+            raise SpoolFailed(self._health.failed)
         self._begun = self.size
         return self._begun
 
