@@ -64,7 +64,7 @@ PLACES = {
     "gdcm": ("router.dataset.decoders",),
     "numpy": (
         *("router.dataset.pixels", "router.instance", "router.plugins"),
-        "router.delivery.codecs",
+        "router.delivery.encapsulating",
     ),
     "pebble": ("router.routing",),
     "pluggy": ("router.hookspecs", "router.routing"),
@@ -73,7 +73,8 @@ PLACES = {
     "pydicom": (
         *("router.dataset", "router.elements", "router.hookspecs", "router.instance"),
         *("router.testing", "router.config", "router.routing", "router.plugins"),
-        *("router.intake.contexts", "router.operate.generated", "router.delivery.codecs"),
+        *("router.intake.contexts", "router.operate.generated"),
+        *("router.delivery.codecs", "router.delivery.encapsulating"),
     ),
     "pynetdicom": ("router.wire", "router.query"),
     "rich": ("router.operate",),
@@ -81,7 +82,8 @@ PLACES = {
     "watchfiles": ("router.config",),
 }
 
-PIXELS = ("router.dataset.pixels", "router.delivery.codecs")  # what imports numpy
+# What imports numpy.
+PIXELS = ("router.dataset.pixels", "router.delivery.codecs", "router.delivery.encapsulating")
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Located = Callable[[bytes], Sequence[Segment]]  # where the bytes of a value are
 
 _FLOAT, _DOUBLE = 0x7FE00008, 0x7FE00009
-_EXTENDED_OFFSETS = (0x7FE00001, 0x7FE00002)
+EXTENDED_OFFSETS = (0x7FE00001, 0x7FE00002)
 _DESCRIBED_BY = (
     "Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration",
     "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "NumberOfFrames",
@@ -118,43 +118,55 @@ def map_frames(
     caller knows where the file's bytes will be. PixelError as for `read_frames`, and where a
     frame comes back in another shape or type.
     """
-    element = pixel_element(dataset)
     native = ExplicitVRLittleEndian if is_encapsulated(transfer_syntax) else transfer_syntax
+    frames = _changed(read_frames(dataset, transfer_syntax, located), change)
+    write_native(dataset, frames, native, file)
+    return native
+
+
+def _changed(frames: Frames, change: Change) -> Frames:
+    for index, (frame, meta) in enumerate(frames):
+        changed = change(index, frame if frame.flags.writeable else frame.copy(), meta)
+        if changed.shape != frame.shape or changed.dtype != frame.dtype:
+            raise PixelError("a changed frame must have the shape and type of the one it replaces")
+        yield changed, meta
+
+
+def write_native(dataset: Dataset, frames: Frames, native: UID, file: IO[bytes]) -> None:
+    """Write the frames as a native transfer syntax has them, and describe them as `map_frames`."""
+    element = pixel_element(dataset)
     packed = dataset.get("BitsAllocated") == 1
     order: Literal["<", ">"] = "<" if native.is_little_endian else ">"
     bits = np.empty(0, np.uint8)  # of a last byte that is not full yet
     meta: dict[str, Any] = {}
-    for index, (frame, meta) in enumerate(read_frames(dataset, transfer_syntax, located)):  # noqa: B007
-        changed = change(index, frame if frame.flags.writeable else frame.copy(), meta)
-        if changed.shape != frame.shape or changed.dtype != frame.dtype:
-            raise PixelError("a changed frame must have the shape and type of the one it replaces")
+    for frame, meta in frames:  # noqa: B007
         if packed:
-            bits = np.concatenate([bits, changed.ravel().astype(np.uint8)])
+            bits = np.concatenate([bits, frame.ravel().astype(np.uint8)])
             whole = len(bits) // 8 * 8
             file.write(np.packbits(bits[:whole], bitorder="little").tobytes())
             bits = bits[whole:]
         else:
-            file.write(changed.astype(changed.dtype.newbyteorder(order), copy=False).tobytes())
+            file.write(frame.astype(frame.dtype.newbyteorder(order), copy=False).tobytes())
     file.write(np.packbits(bits, bitorder="little").tobytes())
     if file.tell() % 2:
         file.write(b"\0")
-    _describe(dataset, element, meta, native)
-    return native
-
-
-def _describe(dataset: Dataset, element: DataElement, meta: dict[str, Any], native: UID) -> None:
-    dataset.PhotometricInterpretation = str(meta["photometric_interpretation"])
-    if meta["samples_per_pixel"] > 1:
-        dataset.PlanarConfiguration = 0
-    for tag in _EXTENDED_OFFSETS:
-        if tag in dataset:
-            del dataset[tag]
+    describe(dataset, meta)
     if element.tag == PIXEL_DATA:
-        if dataset.BitsAllocated != 1:
-            dataset.BitsAllocated = meta["bits_allocated"]
         wide = native.is_implicit_VR or meta["bits_allocated"] > 8
         element.VR = "OW" if wide else "OB"
     element.is_undefined_length = False
+
+
+def describe(dataset: Dataset, meta: dict[str, Any]) -> None:
+    """Have the data set say what decoded frames are: by pixel, and in no table of offsets."""
+    dataset.PhotometricInterpretation = str(meta["photometric_interpretation"])
+    if meta["samples_per_pixel"] > 1:
+        dataset.PlanarConfiguration = 0
+    if PIXEL_DATA in dataset and dataset.BitsAllocated != 1:
+        dataset.BitsAllocated = meta["bits_allocated"]
+    for tag in EXTENDED_OFFSETS:
+        if tag in dataset:
+            del dataset[tag]
 
 
 def blanking(rectangles: Iterable[tuple[int, int, int, int]]) -> Change:
@@ -214,7 +226,7 @@ def _described(dataset: Dataset, transfer_syntax: UID, located: Located) -> Data
         if value is not None and value != "":
             setattr(described, keyword, value)
     element = pixel_element(dataset)
-    for tag in _EXTENDED_OFFSETS:
+    for tag in EXTENDED_OFFSETS:
         if offsets := dataset.get(tag):
             described.add_new(tag, "OV", b"".join(read_segments(located(offsets.value))))
     reader = io.BufferedReader(SegmentReader(located(element.value)))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
 
 from router.instance import Hold, Unavailable
 from router.routing.failures import HookFailed
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from router.routing.generation import Generation
     from router.routing.pool import WorkerPool
     from router.spool.records import CopyOutcome, DeliveryTask
+
+# Given the delivery, a directory for new files and what allows it more time, in a worker process.
+Conversion: TypeAlias = "Callable[[DeliveryTask, Path, Callable[[float], None]], CopyOutcome]"
 
 
 class DestinationHooks:
@@ -46,7 +50,15 @@ class DestinationHooks:
         spec = generation.destination_chains[task.destination]
         destination = generation.destination(task.destination)
         outcome = self._pool.rewrite(spec, Outgoing(task, destination, self._workspace(task)))
-        return _rewritten(task, outcome)
+        if isinstance(outcome, HeldCopy):
+            where = f"{outcome.plugin} ({outcome.hook})"
+            outcome = replace(outcome, reason=f"{where}: {outcome.reason}")
+        return _changed(task, outcome)
+
+    def convert(self, task: DeliveryTask, conversion: Conversion) -> DeliveryTask:
+        """The delivery as the conversion, run in a worker process, makes it; as `rewrite`."""
+        job = partial(conversion, task, self._workspace(task))
+        return _changed(task, self._pool.run(job))
 
     def clean(self, task: DeliveryTask) -> None:
         shutil.rmtree(self._workspace(task), ignore_errors=True)
@@ -73,7 +85,7 @@ class DestinationHooks:
         return self._workspaces / str(task.delivery_id)
 
 
-def _rewritten(task: DeliveryTask, outcome: CopyOutcome | None) -> DeliveryTask:
+def _changed(task: DeliveryTask, outcome: CopyOutcome | None) -> DeliveryTask:
     match outcome:
         case Processed(segments=None):
             return task
@@ -90,8 +102,8 @@ def _rewritten(task: DeliveryTask, outcome: CopyOutcome | None) -> DeliveryTask:
                 series_instance_uid=outcome.series_instance_uid,
             )
         case HeldCopy(retry_after=None):
-            raise Hold(f"{outcome.plugin} ({outcome.hook}): {outcome.reason}")
+            raise Hold(outcome.reason)
         case HeldCopy():
-            raise Unavailable(f"{outcome.plugin} ({outcome.hook}): {outcome.reason}")
+            raise Unavailable(outcome.reason)
         case _:
-            raise Unavailable("the destination's chain could not be run")
+            raise Unavailable("no worker process could change it for its destination")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 from concurrent.futures import Future
@@ -16,7 +17,6 @@ from pebble import ProcessExpired, ProcessPool
 
 from router.routing import worker
 from router.routing.progress import Progress
-from router.routing.worker import OWN_TIMEOUT
 from router.routing.worker_log import LogReceiver
 from router.spool.records import HeldCopy
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from router.routing.spec import ChainSpec
-    from router.routing.worker import Outgoing
+    from router.routing.spec import ChainSpec, LinkSpec
+    from router.routing.worker import Job, Outgoing
     from router.spool.records import CopyOutcome, CopyTask
 
 log = logging.getLogger("router.routing")
@@ -42,7 +42,7 @@ class _Flight:
     """A copy on its way through a worker."""
 
     slot: int
-    spec: ChainSpec
+    links: tuple[LinkSpec, ...]
     attempts: int
     done: Callable[[Any], None]
     future: Future[Any]
@@ -98,20 +98,30 @@ class WorkerPool:
         """Run the chain on the copy; `done` is called once, from another thread, with what came
         of it, or with None when it was not run to its end for no fault of its own.
         """
-        self._fly(worker.process, spec, task, task.attempts, done)
+        self._fly(worker.process, spec.pickled, task, done, spec.links, task.attempts)
 
     def rewrite(self, spec: ChainSpec, outgoing: Outgoing) -> CopyOutcome | None:
         """Run a destination's chain on one delivery's copy and wait for what comes of it; None
         when it was not run to its end for no fault of its own.
         """
         landed: Future[CopyOutcome | None] = Future()
-        self._fly(worker.rewrite, spec, outgoing, 0, landed.set_result)
+        self._fly(worker.rewrite, spec.pickled, outgoing, landed.set_result, spec.links)
+        return landed.result()
+
+    def run(self, job: Job) -> CopyOutcome | None:
+        """Do a job and wait for what comes of it; as `rewrite`, but that it is the copy's fault if
+        the worker is killed.
+        """
+        landed: Future[CopyOutcome | None] = Future()
+        self._fly(worker.run, pickle.dumps(job), None, landed.set_result, attempts=_TRIES)
         return landed.result()
 
     def prepare(self, spec: ChainSpec) -> HeldCopy | None:
         """Build and start the chain's plugins in a worker: the first that fails, and why."""
         landed: Future[HeldCopy | Literal["started"] | None] = Future()
-        self._fly(worker.prepare, spec, None, _TRIES, landed.set_result)
+        self._fly(
+            worker.prepare, spec.pickled, None, landed.set_result, spec.links, attempts=_TRIES
+        )
         outcome = landed.result() or HeldCopy("no worker process could be started", "", "startup")
         return None if outcome == "started" else outcome
 
@@ -130,10 +140,11 @@ class WorkerPool:
     def _fly(
         self,
         function: Callable[..., object],
-        spec: ChainSpec,
+        pickled: bytes,
         task: object,
-        attempts: int,
         done: Callable[[Any], None],
+        links: tuple[LinkSpec, ...] = (),
+        attempts: int = 0,
     ) -> None:
         with self._lock:
             self._lock.wait_for(lambda: self._free or self._stopping.is_set())
@@ -143,8 +154,8 @@ class WorkerPool:
             pool = self._running_pool()
             slot = self._free.pop()
             self._setting.progress.clear(slot)
-            future = pool.schedule(function, (slot, spec.pickled, task))
-            flight = _Flight(slot, spec, attempts, done, future)
+            future = pool.schedule(function, (slot, pickled, task))
+            flight = _Flight(slot, links, attempts, done, future)
             self._flights.add(flight)
             self._busy.set()
         future.add_done_callback(lambda _: self._landed(flight))
@@ -201,7 +212,7 @@ class WorkerPool:
     def _held(self, flight: _Flight, reason: str) -> HeldCopy:
         doing = self._setting.progress.read(flight.slot)
         if doing.link >= 0:
-            return HeldCopy(reason, flight.spec.links[doing.link].plugin.name, doing.hook)
+            return HeldCopy(reason, flight.links[doing.link].plugin.name, doing.hook)
         retry_after = _RETRY_AFTER if flight.attempts < _TRIES else None
         return HeldCopy(reason, "", "", retry_after)
 
@@ -229,8 +240,7 @@ class WorkerPool:
                 flight.verdict = self._held(flight, "its worker process ended")
                 flight.future.cancel()
         elif doing.overdue:
-            timeout = flight.spec.links[doing.link].timeout if doing.link >= 0 else OWN_TIMEOUT
-            flight.verdict = self._held(flight, f"it did not finish within {timeout:g} s")
+            flight.verdict = self._held(flight, f"it did not finish within {doing.timeout:g} s")
             flight.future.cancel()
 
     def _release_doomed(self) -> None:

@@ -12,19 +12,21 @@ from router.hookspecs import HOOKS
 if TYPE_CHECKING:
     from multiprocessing.context import BaseContext
 
-_PID, _LINK, _HOOK, _DEADLINE = range(4)
-_FIELDS = 4
+_PID, _LINK, _HOOK, _TIMEOUT, _DEADLINE = range(5)
+_FIELDS = 5
 
 
 @dataclass(frozen=True)
 class Doing:
     """What the worker `pid` is doing (0: it has not begun): `hook` of the chain's link number
-    `link`, or what is the router's own (-1); `deadline` is on the monotonic clock.
+    `link`, or what is the router's own (-1), for `timeout` seconds at most; `deadline` is on the
+    monotonic clock.
     """
 
     pid: int
     link: int
     hook: str
+    timeout: float
     deadline: float
 
     @property
@@ -48,13 +50,14 @@ class Progress:
         self._cells[at + _DEADLINE] = float("inf")
         self._cells[at + _LINK] = link
         self._cells[at + _HOOK] = HOOKS.index(hook) if hook else -1
+        self._cells[at + _TIMEOUT] = timeout
         self._cells[at + _PID] = os.getpid()
         self._cells[at + _DEADLINE] = time.monotonic() + timeout
 
     def clear(self, slot: int) -> None:
         """The slot is for another copy now."""
         at = slot * _FIELDS
-        self._cells[at : at + _FIELDS] = [0, -1, -1, float("inf")]
+        self._cells[at : at + _FIELDS] = [0, -1, -1, 0, float("inf")]
 
     def read(self, slot: int) -> Doing:
         at = slot * _FIELDS
@@ -63,4 +66,4 @@ class Progress:
             if cells == self._cells[at : at + _FIELDS]:
                 break
         hook = HOOKS[int(cells[_HOOK])] if cells[_HOOK] >= 0 else ""
-        return Doing(int(cells[_PID]), int(cells[_LINK]), hook, cells[_DEADLINE])
+        return Doing(int(cells[_PID]), int(cells[_LINK]), hook, cells[_TIMEOUT], cells[_DEADLINE])

@@ -13,7 +13,7 @@ import signal
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from router.dataset import FileRange, rescan, scan_segments
 from router.instance import Instance, Source
@@ -25,7 +25,7 @@ from router.spool.records import HeldCopy
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from router.instance import Destination
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from router.routing.progress import Progress
     from router.routing.spec import ChainSpec
     from router.spool.records import CopyOutcome, CopyTask, DeliveryTask
+
+# Work of the router's own on a copy that may crash or take too long; it is given a function that
+# allows it so many seconds from then on.
+Job: TypeAlias = "Callable[[Callable[[float], None]], CopyOutcome]"
 
 OWN_TIMEOUT = 300.0  # seconds for what the router itself does with a copy between two hooks
 
@@ -81,6 +85,19 @@ class Worker:
             return self._run(spec, chain, task)
         except HookFailed as failure:
             return HeldCopy(failure.reason, failure.plugin, failure.hook)
+        except BaseException as error:
+            return HeldCopy(describe(error), "", "")
+
+    def run(self, slot: int, pickled: bytes) -> CopyOutcome:
+        """Do a job; every failure is an outcome."""
+
+        def allow(seconds: float) -> None:
+            self.setting.progress.enter(slot, -1, "", seconds)
+
+        allow(OWN_TIMEOUT)
+        try:
+            job: Job = pickle.loads(pickled)
+            return job(allow)
         except BaseException as error:
             return HeldCopy(describe(error), "", "")
 
@@ -176,6 +193,12 @@ def process(slot: int, pickled: bytes, task: CopyTask | Outgoing) -> CopyOutcome
 def rewrite(slot: int, pickled: bytes, outgoing: Outgoing) -> CopyOutcome:
     """Run a destination's pickled ChainSpec on a delivery's copy."""
     return process(slot, pickled, outgoing)
+
+
+def run(slot: int, pickled: bytes, task: None) -> CopyOutcome:
+    """Do a pickled Job."""
+    with _ended_by_sigterm():
+        return _worker.run(slot, pickled)
 
 
 def prepare(slot: int, pickled: bytes, task: None) -> HeldCopy | Literal["started"]:
