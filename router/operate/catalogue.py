@@ -55,6 +55,6 @@ def _describe(name: str, use: str, directory: Path) -> Listed:
         plugin = load_plugin(use, directory)
     except PluginError as error:
         return Listed(name, use, "", (), str(error))
-    about = (inspect.getdoc(plugin) or "").partition("\n")[0]
+    about = inspect.getdoc(plugin) or inspect.getdoc(inspect.getmodule(plugin)) or ""
     hooks = tuple(hook for hook in HOOKS if hasattr(plugin, hook))
-    return Listed(name, use, about, hooks)
+    return Listed(name, use, about.partition("\n")[0], hooks)

@@ -10,7 +10,7 @@ import click
 
 from router.config import ConfigError, init_text, report
 from router.operate import log
-from router.operate.cli_common import CONFIG, fail, find_config
+from router.operate.cli_common import CONFIG, config_argument, fail, find_config
 from router.operate.cli_queue import pause, queue, resume, status, where
 from router.operate.cli_scu import echo, send
 from router.operate.generation import read_config
@@ -28,7 +28,7 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("config", type=CONFIG, required=False)
+@config_argument
 def run(config: Path | None) -> None:
     """Run the router until SIGTERM or SIGINT, which let it finish what it is at."""
     from router.operate.node import run_node  # most commands need no sockets and no workers
@@ -43,7 +43,7 @@ def run(config: Path | None) -> None:
 
 
 @main.command()
-@click.argument("config", type=CONFIG, required=False)
+@config_argument
 def check(config: Path | None) -> None:
     """Say every mistake in CONFIG, with its line; starts nothing."""
     path = find_config(config)
@@ -70,12 +70,14 @@ def _checked(path: Path) -> Config:
 def init(directory: Path) -> None:
     """Write a commented config.yaml to start from into DIRECTORY."""
     target = directory / "config.yaml"
-    directory.mkdir(parents=True, exist_ok=True)
     try:
+        directory.mkdir(parents=True, exist_ok=True)
         with target.open("x") as file:
             file.write(init_text())
     except FileExistsError:
         fail(f"{target} is there already: nothing was written")
+    except OSError as error:
+        fail(f"{target}: {error.strerror}")
     click.echo(f"{target} written. Next: dicom-router check {target}; dicom-router run {target}")
 
 

@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 
 CONFIG = click.Path(exists=True, dir_okay=False, path_type=Path)
 
+_VARIABLE = "DICOM_ROUTER_CONFIG"
+
+config_argument = click.argument("config", type=CONFIG, required=False, envvar=_VARIABLE)
 config_option = click.option(
     "--config",
     type=CONFIG,
-    envvar="DICOM_ROUTER_CONFIG",
+    envvar=_VARIABLE,
     help="Default: $DICOM_ROUTER_CONFIG, ./config.yaml, /etc/dicom-router/config.yaml.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="As JSON, for scripts.")

@@ -11,6 +11,8 @@ import socketserver
 import threading
 from typing import TYPE_CHECKING, Any
 
+from router.spool import SpoolError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
@@ -48,7 +50,7 @@ class ControlServer:
             finally:
                 os.umask(before)
         self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 5}, name="control"
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.5}, name="control"
         )
         self._thread.daemon = True
 
@@ -57,17 +59,21 @@ class ControlServer:
 
     def close(self) -> None:
         self._path.unlink(missing_ok=True)
-        self._server.socket.close()
+        self._server.shutdown()
+        self._server.server_close()
 
     def answer(self, request: bytes) -> dict[str, Any]:
         """Carry out one request line: `{"action": NAME, "arguments": {...}}`."""
         try:
             asked = json.loads(request)
-            action = self._actions[asked["action"]]
-            return {"result": action(**asked["arguments"])}
-        except KeyError as missing:
-            return {"error": f"this router does not know the command {missing}"}
-        except (ValueError, TypeError, LookupError) as wrong:
+            action, arguments = asked["action"], asked["arguments"]
+        except (ValueError, TypeError, LookupError):
+            return {"error": "this is no request"}
+        if action not in self._actions:
+            return {"error": f"this router does not know the command {action!r}"}
+        try:
+            return {"result": self._actions[action](**arguments)}
+        except (SpoolError, ValueError, TypeError) as wrong:
             return {"error": str(wrong)}
         except Exception as failure:
             log.exception("control.failed")
@@ -79,24 +85,32 @@ def call(directory: Path, action: str, **arguments: Any) -> Any:  # noqa: ANN401
 
     Raises NotRunning, or ControlError with the router's own words.
     """
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(_TIMEOUT)
-        try:
-            with _short(directory / "control.sock") as address:
-                connection.connect(address)
-        except (FileNotFoundError, ConnectionRefusedError) as error:
-            raise NotRunning from error
-        line = json.dumps({"action": action, "arguments": arguments}) + "\n"
-        connection.sendall(line.encode())
-        with connection.makefile("rb") as answers:
-            answer = json.loads(answers.readline() or b'{"error": "the router went away"}')
+    line = json.dumps({"action": action, "arguments": arguments}) + "\n"
+    try:
+        answer = json.loads(_converse(directory / "control.sock", line.encode()))
+    except (FileNotFoundError, ConnectionRefusedError) as error:
+        raise NotRunning from error
+    except OSError as error:
+        why = error.strerror or f"no answer within {_TIMEOUT:.0f} s"
+        raise ControlError(f"cannot speak to the router on {directory}: {why}") from error
     if "error" in answer:
         raise ControlError(answer["error"])
     return answer["result"]
 
 
+def _converse(path: Path, line: bytes) -> bytes:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(_TIMEOUT)
+        with _short(path) as address:
+            connection.connect(address)
+        connection.sendall(line)
+        with connection.makefile("rb") as answers:
+            return answers.readline() or b'{"error": "the router went away"}'
+
+
 class _Server(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
+    request_queue_size = 128  # of 5, more commands at once are turned away
 
 
 def _handler(answer: Callable[[bytes], dict[str, Any]]) -> type[socketserver.StreamRequestHandler]:

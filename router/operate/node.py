@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,8 @@ log = logging.getLogger("router.node")
 # Seconds that a stop waits for associations to end, then for copies and deliveries under way.
 _ASSOCIATIONS_END = 10.0
 _WORK_ENDS = 10.0
+# Threads without which a router would only seem to run; every other may be a plugin's.
+_VITAL = ("control", "deliver-", "housekeeping", "ledger", "lobby", "processor")
 
 
 class Node:
@@ -60,7 +63,12 @@ class Node:
         for name, listener in config.listeners.items():
             limits = AcceptorLimits(maximum_associations=listener.maximum_associations)
             service = Listener(name, self._spool, lambda: self._generation)
-            self._acceptors[name] = Acceptor(listener.bind, listener.port, service, limits)
+            try:
+                self._acceptors[name] = Acceptor(listener.bind, listener.port, service, limits)
+            except OSError as error:
+                where = f"{listener.bind} port {listener.port}"
+                why = (error.strerror or "").partition(" (")[0]
+                raise OSError(f"listener {name} cannot listen on {where}: {why}") from error
         routes = {route.name for route in config.routes}
         ledger.hold_copies_of_unknown_routes(routes).result()
         workers = config.processing.workers
@@ -84,8 +92,9 @@ class Node:
         log.info("node.stopping")
         for acceptor in self._acceptors.values():
             acceptor.close()
+        deadline = time.monotonic() + _ASSOCIATIONS_END
         for acceptor in self._acceptors.values():
-            acceptor.drain(_ASSOCIATIONS_END)
+            acceptor.drain(max(deadline - time.monotonic(), 0))
         self._control.close()
         self._housekeeping.stop()
         self._deliveries.stop(_WORK_ENDS)
@@ -158,12 +167,24 @@ class _Live(Actions):
 
 
 def run_node(path: Path, config: Config) -> int:
-    """Run until SIGTERM or SIGINT; a second Ctrl-C ends it at once. Returns the exit code."""
+    """Run until SIGTERM or SIGINT; a second Ctrl-C ends it at once. Returns the exit code: 1 when
+    it had to end because a part of it had.
+    """
     # A commit or an answer that is ready must not wait 5 ms for the interpreter while another
     # thread computes; the switches this costs are lost among the system calls.
     sys.setswitchinterval(0.0005)
     node = Node(path, config)
-    stopping = threading.Event()
+    stopping, broken = threading.Event(), threading.Event()
+
+    tell = threading.excepthook
+
+    def thread_failed(failed: threading.ExceptHookArgs) -> None:
+        tell(failed)
+        if failed.thread and failed.thread.name.startswith(_VITAL):
+            broken.set()
+            stopping.set()
+
+    threading.excepthook = thread_failed
 
     def stop(signal_number: int, _: object) -> None:
         # Supervisors send SIGTERM to the process and to its group: twice is no impatience.
@@ -177,4 +198,4 @@ def run_node(path: Path, config: Config) -> int:
     print(node.greeting(), flush=True)
     stopping.wait()
     node.stop()
-    return 0
+    return int(broken.is_set())

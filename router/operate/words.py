@@ -85,7 +85,7 @@ def _storage(status: Status) -> Iterator[str]:
             f"kept free (spool.keep_free); C-STORE is answered 0xA700 until there is space"
         )
     if summary["missing_files"]:
-        yield f"{_count(summary['missing_files'], 'instance')} lost its file in the spool"
+        yield f"the spool has lost the data of {_count(summary['missing_files'], 'instance')}"
 
 
 def _destination(destination: Status, status: Status, now: datetime) -> Iterator[str]:
@@ -95,7 +95,7 @@ def _destination(destination: Status, status: Status, now: datetime) -> Iterator
     waits = _waiting(destination)
     if destination["paused"]:
         yield f"{name} is paused; {waits} (dicom-router resume {name})"
-    if outage:
+    if outage and destination["queued"]:
         since = _since(outage["since"], now)
         yield f"{name} ({where}) is down since {since}: {outage['reason']}; {waits}"
     elif name not in status["destinations"] and destination["queued"]:

@@ -66,3 +66,10 @@ def test_as_json_every_event_is_one_object(logged):
     (line,) = logged("plugin.warning('a %s', 'b')", "json").splitlines()
     event = json.loads(line)
     assert (event["level"], event["area"], event["event"]) == ("warning", "router.plugins.p", "a b")
+
+
+def test_other_libraries_speak_from_warnings_up_and_those_that_quote_values_never(logged):
+    lines = "logging.getLogger('other').info('chatter')\nlogging.getLogger('other').warning('hm')"
+    lines += "\nfor name in ('pydicom', 'pynetdicom.acse'):"
+    lines += "\n    logging.getLogger(name).error('Secret^Patient')"
+    assert [line.split()[1:] for line in logged(lines).splitlines()] == [["warning", "hm"]]
