@@ -16,8 +16,7 @@ from tests.conftest import REPOSITORY, require
 
 LONGEST_FILE = 300  # lines
 LONGER_FILES = {
-    "router.instance": 360,  # what plugin authors are given, on one page
-    "router.dataset.walker": 330,  # one state machine
+    "router.instance": 400,  # what plugin authors are given, on one page
 }
 LONGEST_FUNCTION = 60  # lines; what is over 40 should have a good reason
 
