@@ -1,7 +1,5 @@
 """Disks, routers on them and their peers; all ended with the test, the disks last."""
 
-from __future__ import annotations
-
 import subprocess
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,6 +12,7 @@ from tests.story.peers import RunningRouter
 
 from .disk import Disk
 from .modality import Modality
+from .site import CONFIG, Site
 from .tracing import Strace, require_strace
 
 __all__ = ["storescp"]
@@ -43,16 +42,19 @@ def make_disk(tmp_path, started):
 
 
 @pytest.fixture
-def run_router(tmp_path, started):
-    """A router whose spool is where `spool` says, and whose config and log are not."""
+def run_site(tmp_path, started, storescp, free_port):
+    """A router with its spool below `spool` and its folder destinations below `folders`."""
 
-    def run(config: str, spool: Path) -> RunningRouter:
+    def run(spool: Path, folders: Path = tmp_path) -> Site:
+        pacs = storescp("PACS")
+        places = {"spool": spool / "spool", "folders": folders}
+        config = CONFIG.format(pacs=pacs.port, port=free_port(), **places)
         directory = tmp_path / "router"
         directory.mkdir()
         router = RunningRouter(directory, config)
-        router.spool = spool
+        router.spool = spool / "spool"
         started.append(router)
-        return router.start()
+        return Site(router.start(), pacs, folders)
 
     return run
 

@@ -1,7 +1,5 @@
 """Small ext4 filesystems on loop devices: their power can be cut, they fill up, they break."""
 
-from __future__ import annotations
-
 import fcntl
 import os
 import struct

@@ -1,7 +1,5 @@
 """A modality that makes instances without end and remembers which were answered Success."""
 
-from __future__ import annotations
-
 import hashlib
 import random
 import threading
@@ -59,27 +57,51 @@ class Factory:
         return Made(uid, encode(dataset, ExplicitVRLittleEndian))
 
 
-class Modality(threading.Thread):
+class Sender:
+    """Makes and sends instances one by one; `made` has all of them, by SOP Instance UID."""
+
+    def __init__(self, port: int, seed: int = 0, pixels: int = 2048) -> None:
+        self.port = port
+        self.made: dict[str, Made] = {}
+        self.acknowledged: set[str] = set()
+        self._pixels = pixels
+        self._factory = Factory(seed)
+
+    def next(self) -> Made:
+        instance = self._factory.make(self._pixels)
+        self.made[instance.uid] = instance
+        return instance
+
+    def send(self, count: int) -> list[int]:
+        """The statuses that so many new instances were answered with, on one association."""
+        association = associate(self.port)
+        statuses = []
+        for _ in range(count):
+            instance = self.next()
+            statuses.append(store(association, instance))
+            if statuses[-1] == 0:
+                self.acknowledged.add(instance.uid)
+        association.release()
+        return statuses
+
+
+class Modality(threading.Thread, Sender):
     """Sends new instances until it is told to stop; what is not answered Success, again.
 
-    `made` has everything that was ever sent, by SOP Instance UID. While it is `deaf` no answer
-    counts: it is sent again, as after any lost association.
+    While it is `deaf` no answer counts: it is sent again, as after any lost association.
     """
 
     def __init__(self, port: int, seed: int, pixels: int = 2048) -> None:
-        super().__init__(daemon=True)
-        self.made: dict[str, Made] = {}
-        self.acknowledged: set[str] = set()
+        threading.Thread.__init__(self, daemon=True)
+        Sender.__init__(self, port, seed, pixels)
         self.deaf = False
-        self._port, self._pixels = port, pixels
-        self._factory = Factory(seed)
         self._stopping = threading.Event()
 
     def run(self) -> None:
-        instance = self._next()
+        instance = self.next()
         while not self._stopping.is_set():
             try:
-                association = associate(self._port)
+                association = associate(self.port)
             except WireError:
                 self._stopping.wait(AFTER_TROUBLE)
                 continue
@@ -89,7 +111,7 @@ class Modality(threading.Thread):
                         self._stopping.wait(AFTER_TROUBLE)
                     else:
                         self.acknowledged.add(instance.uid)
-                        instance = self._next()
+                        instance = self.next()
             except WireError:
                 self._stopping.wait(AFTER_TROUBLE)
             finally:
@@ -102,11 +124,6 @@ class Modality(threading.Thread):
 
     def close(self) -> None:
         self._stopping.set()
-
-    def _next(self) -> Made:
-        instance = self._factory.make(self._pixels)
-        self.made[instance.uid] = instance
-        return instance
 
 
 def associate(port: int) -> OutgoingAssociation:

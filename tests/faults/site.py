@@ -1,12 +1,10 @@
 """A router under test with a PACS and two folders; what it acknowledged must be in all three."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from tests.story.peers import RunningRouter, StoreScp, until
 
-from .modality import Modality, found
+from .modality import Sender, found
 
 CONFIG = """\
 spool: {{directory: {spool}, keep_free: 0}}
@@ -35,19 +33,23 @@ class Site:
         self.pacs = pacs
         self._folders = folders
 
-    def check(self, *modalities: Modality) -> None:
+    @property
+    def port(self) -> int:
+        return self.router.port("modalities")
+
+    def check(self, *senders: Sender) -> None:
         """Wait for the queue to be empty; then all that was acknowledged is everywhere, whole."""
         until(self._is_settled, "everything is delivered", 120)
-        acknowledged = set().union(*(each.acknowledged for each in modalities))
-        self.check_whole(*modalities)
+        acknowledged = set().union(*(each.acknowledged for each in senders))
+        self.check_whole(*senders)
         kept = (self.pacs.files(), self._kept("vna"), self._kept("renamed"))
         missing = [acknowledged - found(files).keys() for files in kept]
         assert not any(missing), f"lost by {self.router.directory}: {missing}"
         assert self.router.ask("status")["summary"]["missing_files"] == 0
 
-    def check_whole(self, *modalities: Modality) -> None:
+    def check_whole(self, *senders: Sender) -> None:
         """Everything a destination has is, byte for byte, what was sent to the router."""
-        made = {uid: each for modality in modalities for uid, each in modality.made.items()}
+        made = {uid: each for sender in senders for uid, each in sender.made.items()}
         for files in (self.pacs.files(), self._kept("vna")):
             assert all(made[uid].sha256 == sha256 for uid, sha256 in found(files).items())
         renamed = found(self._kept("renamed"))

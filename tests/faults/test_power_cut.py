@@ -1,6 +1,4 @@
-"""The power goes while the router is at work: what was acknowledged arrives, nothing arrives torn."""
-
-from __future__ import annotations
+"""The power goes while the router is at work: what was acknowledged arrives, nothing is torn."""
 
 import random
 import time
@@ -11,7 +9,7 @@ from tests.story.peers import until
 
 from .disk import Disk
 from .modality import Modality
-from .site import CONFIG, Site
+from .site import Site
 
 # The calls that make something last, or change what a name stands for, with how often one thread
 # makes them while a few instances pass; each is a moment before it happens and one after it.
@@ -25,11 +23,8 @@ def disks(make_disk) -> tuple[Disk, Disk]:
 
 
 @pytest.fixture
-def site(disks, run_router, storescp, free_port) -> Site:
-    spool, folders = (disk.path for disk in disks)
-    pacs = storescp("PACS")
-    config = CONFIG.format(spool=spool / "spool", folders=folders, pacs=pacs.port, port=free_port())
-    return Site(run_router(config, spool / "spool"), pacs, folders)
+def site(disks, run_site) -> Site:
+    return run_site(*(disk.path for disk in disks))
 
 
 @pytest.fixture
@@ -37,9 +32,8 @@ def modalities(site, modality):
     """Three at once: small instances, medium ones, and some that take longer than a moment."""
 
     def start(seed: int) -> list[Modality]:
-        port = site.router.port("modalities")
         sizes = (64, 30_000, 1_000_000)
-        return [modality(port, seed + n, pixels=pixels) for n, pixels in enumerate(sizes)]
+        return [modality(site.port, seed + n, pixels=pixels) for n, pixels in enumerate(sizes)]
 
     return start
 
@@ -91,7 +85,7 @@ def cut_at(site, disks, modality, trace, moments: list[str]) -> None:
     sent = []
     for number, moment in enumerate(moments):
         strace = trace(site.router, moment)
-        sent.append(modality(site.router.port("modalities"), number, pixels=5000))
+        sent.append(modality(site.port, number, pixels=5000))
         until(lambda: strace.stopped, f"the router gets to {moment}", 30)  # noqa: B023
         cut_power(site, disks, sent)
         strace.close()

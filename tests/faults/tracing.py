@@ -1,7 +1,5 @@
 """strace on a running router: it makes single system calls fail, or stops the process at one."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess
