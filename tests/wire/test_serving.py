@@ -1,10 +1,13 @@
 """What a listener's service decides, and what the peer is told of it."""
 
 import struct
+import subprocess
+import sys
 
 import pytest
 
 from router.wire import Rejection, Response, command
+from tests.conftest import REPOSITORY
 from tests.wire.peers import (
     CT,
     ECHO,
@@ -311,3 +314,10 @@ def test_a_release_is_confirmed_and_told(listen, recorder, wait_until):
 def test_a_connection_that_ends_is_told_as_lost(listen, recorder, wait_until):
     RawPeer.associated(listen().port).close()
     wait_until(lambda: recorder.endings == ["lost"])
+
+
+def test_odd_values_of_peers_are_not_remembered():
+    odd = "from pydicom.uid import UID; UID('odd'); import pydicom.valuerep as module"
+    remembered = "vars(module).get('__warningregistry__', {})"
+    check = f"import router.wire; {odd}; assert {remembered}.keys() <= {{'version'}}"
+    subprocess.run([sys.executable, "-c", check], cwd=REPOSITORY, check=True)
