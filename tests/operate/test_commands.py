@@ -60,7 +60,8 @@ def test_init_overwrites_nothing(config):
 def test_init_where_nothing_can_be_written():
     refused = run("init", "/proc/site")
     assert refused.exit_code == 1
-    assert refused.stderr == "/proc/site/config.yaml: No such file or directory\n"
+    assert refused.stderr.startswith("/proc/site/config.yaml")
+    assert refused.stderr.endswith("No such file or directory\n")
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in MISTAKES.glob("*.yaml")))
@@ -104,7 +105,8 @@ def test_the_configuration_is_the_one_named_then_the_environments_then_the_one_h
 def test_without_a_configuration(command):
     missing = run(*command)
     assert missing.exit_code == 2
-    assert missing.stderr == ("no configuration: name it with --config or $DICOM_ROUTER_CONFIG\n")
+    assert missing.stderr.startswith("no configuration: ")
+    assert "$DICOM_ROUTER_CONFIG" in missing.stderr
 
 
 @pytest.mark.parametrize("command", [["status"], ["queue", "list"], ["where", "1.2.3"]])

@@ -35,10 +35,11 @@ def test_one_router_for_one_spool_and_one_port(run_router, tmp_path, free_port):
     other.write_text(CONFIG.format(port=port, more=""))
     same_port = router.command("run", str(other))
     assert same_port.returncode == 1
-    assert same_port.stderr.splitlines()[-1] == (
-        f"not started: listener dicom cannot listen on 127.0.0.1 port {port}: "
-        "Address already in use"
-    )
+    said = same_port.stderr.splitlines()[-1]
+    assert said.startswith("not started: listener")
+    assert "dicom" in said
+    assert str(port) in said
+    assert "address already in use" in said.lower()
     assert router.ask("status")["running"], "the first was not disturbed"
     assert router.stop() == 0
 
