@@ -127,7 +127,7 @@ class DicomDestination(DestinationConfig):
     calling_ae_title: v.CallingAETitle = "ROUTER"
     timeouts: Timeouts = _written({})
     delivered_statuses: v.Many[v.Status] = ()
-    transfer_syntaxes: Literal["as_is"] = "as_is"
+    transfer_syntaxes: v.AsIsOr[v.MadeTransferSyntax] = "as_is"
 
 
 class FolderDestination(DestinationConfig):

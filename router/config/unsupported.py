@@ -13,8 +13,6 @@ from router.config.tree import Findings, Listing, Node, Scalar, Section
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_LIST = "a list"
-
 # Path of the key (`*`: any name or item) and the values meant, `*` for every one.
 NOT_SUPPORTED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("spool.queue", ("postgresql*",)),
@@ -36,7 +34,6 @@ NOT_SUPPORTED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("peers.*.certificate", ("*",)),
     ("peers.*.services.*", ("find", "move", "get", "worklist")),
     ("destinations.*.type", ("dicomweb",)),
-    ("destinations.*.transfer_syntaxes", (_LIST,)),
     ("destinations.*.priority", ("[-1-9]*",)),
     *(
         (f"destinations.*.{key}", ("*",))
@@ -88,7 +85,6 @@ def _refuse(parent: Node, last: str, values: tuple[str, ...], findings: Findings
         del parent.entries[last]
         return
     for node in _children(parent, last):
-        told = node.raw if isinstance(node, Scalar) else _LIST
-        if any(fnmatchcase(told, pattern) for pattern in values):
-            message = f"{told} is not supported by this version yet"
+        if isinstance(node, Scalar) and any(fnmatchcase(node.raw, each) for each in values):
+            message = f"{node.raw} is not supported by this version yet"
             findings.breaks(node.position, node.path, message)

@@ -115,6 +115,21 @@ def transfer_syntax(text: str) -> str:
     return uid or text
 
 
+# What the router can make of an object; the last two lose something.
+_MADE = (
+    *("ExplicitVRLittleEndian", "ImplicitVRLittleEndian", "RLELossless", "JPEGLSLossless"),
+    *("JPEG2000Lossless", "JPEGLSNearLossless", "JPEG2000"),
+)
+
+
+def made_transfer_syntax(text: str) -> str:
+    """One that objects may be turned into; ValueError names them all."""
+    uid = transfer_syntax(text)
+    if uid not in map(_TRANSFER_SYNTAXES.get, _MADE):
+        raise ValueError(f"'{text}': the router turns objects into these only: {', '.join(_MADE)}")
+    return uid
+
+
 def whole_number(value: object, lowest: int, highest: int | None = None) -> int:
     """`value`, or the digits of a text (an environment variable's); ValueError if out of bounds."""
     limits = f"{lowest} or more" if highest is None else f"from {lowest} to {highest}"
@@ -161,15 +176,19 @@ def _whole(lowest: int, highest: int | None = None) -> PlainValidator:
     return PlainValidator(lambda value: whole_number(value, lowest, highest))
 
 
-def _which(value: object) -> str:
-    return "all" if value == "all" else "listed"
+def _word_or_list(word: str) -> Discriminator:
+    return Discriminator(lambda value: word if value == word else "listed")
 
 
 T = TypeVar("T")
 Many = Annotated[tuple[T, ...], BeforeValidator(_one_as_many)]  # one needs no brackets
 AllOr = Annotated[
     Annotated[Literal["all"], Tag("all")] | Annotated[Many[T], Tag("listed")],
-    Discriminator(_which),
+    _word_or_list("all"),
+]
+AsIsOr = Annotated[
+    Annotated[Literal["as_is"], Tag("as_is")] | Annotated[Many[T], Tag("listed")],
+    _word_or_list("as_is"),
 ]
 
 Duration = Annotated[float, PlainValidator(duration)]
@@ -189,6 +208,7 @@ BindAddress = Annotated[str, AfterValidator(bind_address)]
 HostName = Annotated[str, AfterValidator(host_name)]
 Network = Annotated[IPNetwork, PlainValidator(lambda value: network(_text(value)))]
 TransferSyntax = Annotated[str, AfterValidator(transfer_syntax)]
+MadeTransferSyntax = Annotated[str, AfterValidator(made_transfer_syntax)]
 CharacterSet = Annotated[str, AfterValidator(character_set)]
 TimeZone = Annotated[ZoneInfo | None, PlainValidator(lambda value: time_zone(_text(value)))]
 AbsolutePath = Annotated[Path, PlainValidator(_absolute)]
