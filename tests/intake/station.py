@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import time
 from typing import TYPE_CHECKING
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
@@ -144,8 +145,23 @@ class Station:
         """What lies in the spool; an association's file is there until it has ended."""
         return [path for path in (self.spool.directory / "files").glob("*/*") if path.is_file()]
 
-    def instances(self, uid: str = "1.2.3.4"):
-        return self.ledger.where(uid).instances
+    def instances(self, uid: str = "1.2.3.4", count: int = 1):
+        """What the ledger knows of an instance that was answered with Success, once it does."""
+        deadline = time.monotonic() + 20
+        while len(found := self.ledger.where(uid).instances) < count:
+            assert time.monotonic() < deadline, "the ledger does not know it"
+            time.sleep(0.01)
+        return found
+
+    def tasks(self, count: int = 1):
+        """So many deliveries to `pacs`, once they are there."""
+        deadline = time.monotonic() + 20
+        found = list(self.ledger.claim("pacs", count))
+        while len(found) < count:
+            assert time.monotonic() < deadline, f"there are {len(found)} of {count}"
+            time.sleep(0.01)
+            found += self.ledger.claim("pacs", count - len(found))
+        return found
 
     def destinations(self, uid: str = "1.2.3.4") -> list[str]:
         [instance] = self.instances(uid)

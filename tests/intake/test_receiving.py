@@ -21,12 +21,10 @@ def test_an_instance_is_kept_byte_for_byte_and_queued_everywhere(station):
     started = station()
     content = data_set(PatientID="4711", AccessionNumber="A-1")
     assert [started.send(content).status for _ in range(2)] == [0, 0]
-    first, second = started.instances()
-    for instance in (first, second):
+    for instance in started.instances(count=2):
         assert [d.destination for d in instance.deliveries] == ["pacs", "vna"]
         assert (instance.association.calling_ae_title, instance.size) == ("CT1", len(content))
-    tasks = started.ledger.claim("pacs", 10)
-    for task in tasks:
+    for task in started.tasks(2):
         [whole] = task.segments
         with open(whole.path, "rb") as file:
             file.seek(whole.offset)
@@ -43,7 +41,8 @@ def test_many_instances_over_one_association(station, wait_until):
         content = data_set(SOPInstanceUID=uid, PatientID="x" * number)
         assert association.store(1, CT, uid, [content]).status == 0
     association.release()
-    assert len(started.ledger.claim("pacs", 100)) == 50
+    tasks = started.tasks(50)
+    assert [task.sop_instance_uid for task in tasks] == [f"1.2.3.{n}" for n in range(50)]
 
 
 def refused(started, wait_until, response, status: int, comment: str) -> None:
@@ -151,6 +150,7 @@ def test_a_released_instance_takes_the_routes_there_are_now(station):
     ct, other = "1.2.3.1", "1.2.3.2"
     started = station(listener="unmatched: hold", routes=NOT_CT)
     assert started.send(uid=ct).status == started.send(uid=other, Modality="XX").status == 0
+    assert started.instances(ct) and started.instances(other)
     started.ledger.release(Selection()).result()
     route_released(started.ledger, started.generation)
     assert [held.count for held in started.ledger.summary().held_instances] == [2]
@@ -169,6 +169,7 @@ def test_a_released_instance_whose_file_is_gone_is_held_and_keeps_no_other_waiti
     [file] = started.files()
     started.send(uid="1.2.3.2", Modality="XX")
     file.unlink()
+    assert started.instances("1.2.3.1") and started.instances("1.2.3.2")
     started.ledger.release(Selection()).result()
     route_released(started.ledger, started.generation)
     reasons = {group.reason for group in started.ledger.summary().held_instances}
@@ -227,7 +228,7 @@ def test_what_came_before_in_the_association_stays(station, wait_until):
     peer.send(pdu(7, bytes(4)))
     peer.close()
     wait_until(lambda: started.acceptor.associations == 0)
-    [task] = started.ledger.claim("pacs", 10)
+    [task] = started.tasks()
     [whole] = task.segments
     [file] = started.files()
     assert file.read_bytes()[whole.offset :][: whole.length] == content
@@ -244,7 +245,7 @@ def test_a_data_set_that_cannot_be_walked_is_passed_on_as_it_came(station, what,
     started = station(routes=CHAIN + "\n  - {name: plain, to: [pacs]}")
     content = data_set() + tail
     assert started.send(content).status == 0
-    [task] = started.ledger.claim("pacs", 10)
+    [task] = started.tasks()
     assert task.problem
     [copy] = started.ledger.claim_copies(10)
     assert (copy.route, copy.stored.problem) == ("research", task.problem)
@@ -278,7 +279,7 @@ def test_implicit_vr_stays_what_it_is(station):
     started = station()
     content = encode(dataset(), IMPLICIT)
     assert started.send(content, transfer_syntax=IMPLICIT).status == 0
-    [task] = started.ledger.claim("pacs", 10)
+    [task] = started.tasks()
     assert task.transfer_syntax == IMPLICIT
 
 
@@ -319,13 +320,13 @@ def test_associations_at_once_do_not_disturb_each_other(station):
     for thread in threads:
         thread.join(60)
     assert statuses == [0] * 160
-    tasks = started.ledger.claim("pacs", 1000)
+    tasks = started.tasks(160)
     for task in tasks:
         [whole] = task.segments
         with open(whole.path, "rb") as file:
             file.seek(whole.offset)
             assert task.sop_instance_uid.encode() in file.read(whole.length)
-    assert len(tasks) == 160
+    assert len({task.sop_instance_uid for task in tasks}) == 160
 
 
 def test_a_spool_whose_disk_fails_answers_out_of_resources_and_is_remembered(
