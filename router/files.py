@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
-import tempfile
 import unicodedata
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
@@ -61,21 +61,40 @@ def write_durably(path: Path, content: Iterable[Any]) -> None:
     An existing file is replaced. Raises OSError; then `path` is as it was before.
     """
     made = _make_directories(path.parent)
-    descriptor, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
+    temporary = path.with_name(f".{path.name}.part")
+    with os.fdopen(_open_alone(temporary), "wb") as file:
+        try:
             for part in content:
                 file.write(part)
             file.flush()
             os.fchmod(file.fileno(), 0o640)
             os.fsync(file.fileno())
-        os.rename(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise
+            os.rename(temporary, path)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
     for directory in (path.parent, *made):
         _sync_directory(directory)
+
+
+def _open_alone(path: Path) -> int:
+    """Open for writing, empty, as the only one that does.
+
+    The name is always the same, so that what a crash left is taken over by the next try.
+    """
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                    os.ftruncate(descriptor, 0)
+                    return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)  # renamed or removed by the one that had it
 
 
 def _make_directories(directory: Path) -> list[Path]:
