@@ -42,16 +42,20 @@ class Site:
         until(self._is_settled, "everything is delivered", 120)
         acknowledged = set().union(*(each.acknowledged for each in senders))
         self.check_whole(*senders)
+        made = {uid: each for sender in senders for uid, each in sender.made.items()}
+        archived = found(self.pacs.files())
+        assert all(made[uid].sha256 == sha256 for uid, sha256 in archived.items())
+        assert not list(self._folders.rglob("*.part"))
         kept = (self.pacs.files(), self._kept("vna"), self._kept("renamed"))
         missing = [acknowledged - found(files).keys() for files in kept]
         assert not any(missing), f"lost by {self.router.directory}: {missing}"
         assert self.router.ask("status")["summary"]["missing_files"] == 0
 
     def check_whole(self, *senders: Sender) -> None:
-        """Everything a destination has is, byte for byte, what was sent to the router."""
+        """Everything the folders have is, byte for byte, what it should be; at any moment."""
         made = {uid: each for sender in senders for uid, each in sender.made.items()}
-        for files in (self.pacs.files(), self._kept("vna")):
-            assert all(made[uid].sha256 == sha256 for uid, sha256 in found(files).items())
+        kept = found(self._kept("vna"))
+        assert all(made[uid].sha256 == sha256 for uid, sha256 in kept.items())
         renamed = found(self._kept("renamed"))
         assert all(made[uid].renamed_sha256 == sha256 for uid, sha256 in renamed.items())
 
