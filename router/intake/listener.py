@@ -154,8 +154,7 @@ class StoreSession:
             comment = f"No route takes it (listener {self.association.listener})"
             return self._refuse(request, Response(REFUSED_NOT_AUTHORISED, comment))
         try:
-            received.file.sync()
-            self._spool.ledger.accept_now(self._arrival(received, copies, now))
+            self._spool.keep(received.file, self._arrival(received, copies, now))
         except SpoolError as error:
             received.file.discard()  # which keeps it while its row may be on the disk
             return self._refuse(request, _spool_refusal(error))

@@ -52,6 +52,7 @@ class Housekeeping(threading.Thread):
     def _tidy(self) -> None:
         generation = self._current()
         settings = generation.config.spool
+        self._spool.record_again()
         route_released(self._spool.ledger, generation)
         while not self._stopping and self._spool.expire(settings.retain):
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from router.spool.codec import Paths, decode_names, encode_bulk, encode_names, to_microseconds
+from router.spool.errors import SpoolFull
 from router.spool.settling import Candidate, Decision, settle
 
 if TYPE_CHECKING:
@@ -32,12 +33,24 @@ SELECT copies.id, route, copies.state, destinations,
 FROM copies JOIN instances ON instances.id = instance JOIN series ON series.id = series
 WHERE instance = ? ORDER BY copies.id
 """
+SELECT_ACCEPTED = "SELECT accepted FROM files WHERE path = ?"
+NOTE_ACCEPTED = "INSERT OR REPLACE INTO files VALUES(?, ?)"
 SELECT_DECIDED = "SELECT copy, destination, state FROM deliveries WHERE instance = ?"
 
 
 def accept(transaction: Transaction, arrival: Arrival, paths: Paths) -> int:
-    """The id of the new instance."""
+    """The id of the new instance.
+
+    The instances of a file are accepted one after the other: after a crash all from the last one
+    on that was accepted are read from the file again.
+    """
     stored = arrival.stored
+    begin, end = arrival.extent or (0, stored.offset + stored.length)
+    path = paths.relative(stored.path)
+    accepted = transaction.execute(SELECT_ACCEPTED, (path,)).get or 0
+    if arrival.extent and accepted != begin:
+        raise SpoolFull("an earlier instance of this file is not recorded yet")
+    transaction.execute(NOTE_ACCEPTED, (path, max(accepted, end)))
     originator, message = arrival.move_originator or (None, None)
     instance = transaction.insert(
         INSERT_INSTANCE,
@@ -50,7 +63,7 @@ def accept(transaction: Transaction, arrival: Arrival, paths: Paths) -> int:
             arrival.sop_class_uid,
             arrival.sop_instance_uid,
             arrival.transfer_syntax,
-            paths.relative(stored.path),
+            path,
             stored.offset,
             stored.length,
             encode_bulk(stored.bulk),
@@ -62,7 +75,6 @@ def accept(transaction: Transaction, arrival: Arrival, paths: Paths) -> int:
             arrival.held_reason,
         ),
     )
-    transaction.name(stored.path)
     transaction.added_instances += 1
     transaction.added_bytes += stored.length
     add_copies(transaction, instance, arrival.copies)

@@ -20,6 +20,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from router.spool.errors import SpoolError, SpoolFailed, SpoolFull, SyncFailed
+from router.spool.journal import encode_header
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -57,15 +58,16 @@ def storage_error(
 class IncomingFile:
     """A file that instances are appended to, one after the other, by one thread.
 
-    `begin`, `write`... then `sync` and accept what was written, or `discard` it; `close` in the
-    end. Appending and syncing takes a fraction of what a new file costs each time. Raises
-    `SpoolFull`, or `SpoolFailed` when the device fails.
+    `begin`, `write`... then `seal` (or `sync`) and accept what was written, or `discard` it;
+    `close` in the end. Appending and syncing takes a fraction of what a new file costs each
+    time. Raises `SpoolFull`, or `SpoolFailed` when the device fails.
     """
 
     def __init__(self, path: str, health: Health, ended: Callable[[], None]) -> None:
         self.path = path
         self.size = 0
         self._begun = 0
+        self._named = False
         self._health = health
         self._ended = ended
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -95,10 +97,24 @@ class IncomingFile:
         except OSError as error:
             raise storage_error(self._health, "write", error, SpoolFailed) from error
 
+    def seal(self, record: bytes) -> tuple[int, int]:
+        """End the instance with its record and make it durable; where it begins and ends."""
+        header = encode_header(self.size - self._begun, record)
+        self.write([record])
+        try:
+            os.pwrite(self._descriptor, header, self._begun)
+        except OSError as error:
+            raise storage_error(self._health, "write", error, SpoolFailed) from error
+        self.sync()
+        return self._begun, self.size
+
     def sync(self) -> None:
         """Make everything written durable. After an error it can only be discarded."""
         try:
             os.fdatasync(self._descriptor)
+            if not self._named:
+                sync_directory(os.path.dirname(self.path))
+                self._named = True
         except OSError as error:
             raise storage_error(self._health, "sync", error, SyncFailed) from error
 

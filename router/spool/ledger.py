@@ -42,11 +42,6 @@ class Ledger(Protocol):
         The file's directory is synced before the commit. The result is the instance's id.
         """
 
-    def accept_now(self, arrival: Arrival) -> int:
-        """`accept`, and wait: raises what its future would. The calling thread may commit what
-        others have submitted as well.
-        """
-
     def refused(self, refusal: IntakeRefusal) -> None:
         """Remember for `summary` what was refused; dropped rather than waited for."""
 
@@ -83,6 +78,9 @@ class Ledger(Protocol):
 
         Costs the same however much waits. `stand_in` says who will get them in its stead.
         """
+
+    def waiting_kinds(self, destination: str) -> set[tuple[str, str]]:
+        """The (SOP class, transfer syntax) UIDs of what is to be sent next."""
 
     def finish(self, attempts: Sequence[Attempt]) -> Future[None]:
         """Record tries at claimed deliveries. `delivered` is always believed; otherwise a
@@ -164,8 +162,12 @@ class Ledger(Protocol):
         Accession Number or Patient ID, exactly one of them.
         """
 
-    def referenced(self, paths: Sequence[str]) -> set[str]:
-        """Those of the files that an instance lies in."""
+    @property
+    def backlog(self) -> int:
+        """How many writes wait."""
+
+    def accepted_until(self, path: str) -> int:
+        """Where in a file the last instance ends that was accepted, 0 when none was."""
 
     def expirable(
         self, before: datetime, limit: int, spared: Collection[str] = ()

@@ -51,7 +51,8 @@ class Arrival:
     """An instance whose file has been synced and that is to be accepted.
 
     Without `copies` it either waits for a person (`held_reason`: no route wanted it) or is done.
-    `received` is aware; `generation` is the configuration that planned the copies.
+    `received` is aware; `generation` is the configuration that planned the copies. `extent` is
+    where its Part 10 begins in its file and its record ends.
     """
 
     stored: Stored
@@ -69,6 +70,7 @@ class Arrival:
     copies: tuple[PlannedCopy, ...]
     held_reason: str | None = None
     move_originator: tuple[str, int] | None = None
+    extent: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,9 @@ ORDER BY done.time LIMIT ?
 """
 SHARED = "SELECT id FROM instances WHERE path = ?"
 COPIES = "SELECT id FROM copies WHERE instance = ?"
+FORGET_FILE = """
+DELETE FROM files WHERE path = ?1 AND NOT EXISTS (SELECT 1 FROM instances WHERE path = ?1)
+"""
 FORGOTTEN = """
 SELECT id, series, association FROM instances INDEXED BY instances_gone
 WHERE path IS NULL AND received < ? LIMIT ?
@@ -55,12 +58,15 @@ def forget_files(transaction: Transaction, instances: Collection[int]) -> None:
         transaction.execute("DELETE FROM done WHERE instance = ?", (instance,))
         if not transaction.changed():
             continue
-        row = transaction.execute("SELECT length FROM instances WHERE id = ?", (instance,))
-        transaction.added_bytes -= row.get
+        [(length, path)] = transaction.execute(
+            "SELECT length, path FROM instances WHERE id = ?", (instance,)
+        )
+        transaction.added_bytes -= length
         transaction.added_instances -= 1
         transaction.execute(
             "UPDATE instances SET path = NULL, bulk = x'' WHERE id = ?", (instance,)
         )
+        transaction.execute(FORGET_FILE, (path,))
         transaction.execute(
             "UPDATE copies SET segments = NULL WHERE instance = ? AND segments IS NOT NULL",
             (instance,),

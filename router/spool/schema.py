@@ -52,6 +52,8 @@ CREATE INDEX instances_gone ON instances(received) WHERE path IS NULL;
 CREATE INDEX instances_held ON instances(received) WHERE state = 'held';
 CREATE INDEX instances_released ON instances(received) WHERE state = 'released';
 
+CREATE TABLE files(path TEXT PRIMARY KEY, accepted INTEGER NOT NULL) WITHOUT ROWID;
+
 CREATE TABLE copies(
     id INTEGER PRIMARY KEY, instance INTEGER NOT NULL, route TEXT NOT NULL, state TEXT NOT NULL,
     destinations TEXT NOT NULL, segments BLOB, size INTEGER, transfer_syntax TEXT,

@@ -9,6 +9,7 @@ SPOOL/outgoing     what destinations' chains made, a directory per delivery whil
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import logging
 import math
@@ -21,23 +22,26 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
 from router.spool.codec import WORKSPACES
-from router.spool.errors import SpoolFailed, SpoolLocked
+from router.spool.errors import SpoolFailed, SpoolFull, SpoolLocked
 from router.spool.files import FileTree, IncomingFile, sync_directory
 from router.spool.health import Health
+from router.spool.journal import encode_record, read_records
 from router.spool.sqlite import SqliteLedger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from concurrent.futures import Future
     from pathlib import Path
 
     from router.spool.ledger import Ledger
-    from router.spool.records import Expirable
+    from router.spool.records import Arrival, Expirable
 
 log = logging.getLogger("router.spool")
 
 FREE_SPACE_CACHED = 0.5  # seconds
 FEWEST_INODES = 1024
 EXPIRED_AT_ONCE = 100
+MOST_UNRECORDED = 1000  # accepted instances whose rows are still to be written
 
 
 class Spool:
@@ -50,6 +54,8 @@ class Spool:
         self._health = Health()
         self._held = ExitStack()
         self._space_lock = threading.Lock()
+        self._unrecorded: list[Arrival] = []
+        self._unrecorded_lock = threading.Lock()
         self._space: tuple[float, int] | None = None
 
     def __repr__(self) -> str:
@@ -96,7 +102,7 @@ class Spool:
             ledger = SqliteLedger(self.directory / "ledger.db", self.directory, self._health)
             undo.callback(ledger.close)
             self.ledger = ledger
-            self._remove_unreferenced()
+            self._recover_files()
             self._held = undo.pop_all()
         log.info("spool.opened directory=%s", self.directory)
 
@@ -109,9 +115,48 @@ class Spool:
         """A new file. Raises `SpoolFull`, `SpoolFailed` since an earlier one failed, or
         `SpoolError` when this one cannot be made, for example for want of file descriptors.
         """
+        self._require_room_to_record()
+        return self._files.create()
+
+    def keep(self, file: IncomingFile, arrival: Arrival) -> Future[int]:
+        """Make the instance at the end of `file` durable, and have the ledger accept it; its
+        hash must be known.
+
+        When this returns nothing can lose it: the ledger's row may come later, after a crash from
+        the record in the file. The future has its id. Raises `SpoolError` when it is not kept.
+        """
+        self._require_room_to_record()
+        extent = file.seal(encode_record(arrival))
+        future = self._accept(dataclasses.replace(arrival, extent=extent))
+        if self.ledger.backlog > MOST_UNRECORDED:
+            future.exception()  # receive no faster than the ledger can be written
+        return future
+
+    def record_again(self) -> None:
+        """Try once more what the ledger had no space for; to be called now and then."""
+        with self._unrecorded_lock:
+            waiting, self._unrecorded = self._unrecorded, []
+        for arrival in waiting:
+            self._accept(arrival)
+
+    def _accept(self, arrival: Arrival) -> Future[int]:
+        future = self.ledger.accept(arrival)
+        future.add_done_callback(lambda done: self._note_accepted(arrival, done.exception()))
+        return future
+
+    def _note_accepted(self, arrival: Arrival, error: BaseException | None) -> None:
+        """It is acknowledged: without its row it waits for space, or for the next start."""
+        if isinstance(error, SpoolFull):
+            with self._unrecorded_lock:
+                self._unrecorded.append(arrival)
+        elif error is not None:
+            self._health.fail(f"an accepted instance could not be recorded: {error}")
+
+    def _require_room_to_record(self) -> None:
         if self._health.failed is not None:
             raise SpoolFailed(self._health.failed)
-        return self._files.create()
+        if self._unrecorded:
+            raise SpoolFull("no space left for the ledger: free some on the spool's filesystem")
 
     def free_bytes(self) -> int:
         """What may still be written here, at most half a second old; 0 when out of inodes."""
@@ -167,17 +212,23 @@ class Spool:
             self._files.remove_if_empty(directory)
         return len(instances)
 
-    def _remove_unreferenced(self) -> None:
-        removed = 0
+    def _recover_files(self) -> None:
+        """Accept what was acknowledged and not yet recorded; remove files with nothing of that."""
+        recorded = removed = 0
         for directory, paths in self._files.unsettled():
-            unreferenced = set(paths) - self.ledger.referenced(paths)
-            for path in unreferenced:
-                os.unlink(path)
+            for path in paths:
+                accepted = self.ledger.accepted_until(path)
+                found = [
+                    self.ledger.accept(arrival).result() for arrival in read_records(path, accepted)
+                ]
+                recorded += len(found)
+                if not accepted and not found:
+                    os.unlink(path)
+                    removed += 1
             self._files.remove_if_empty(directory)
-            removed += len(unreferenced)
         self._files.all_settled()
-        if removed:
-            log.info("spool.unfinished.removed files=%d: they were never acknowledged", removed)
+        if recorded or removed:
+            log.info("spool.recovered instances=%d unfinished_files=%d", recorded, removed)
 
 
 def _take_lock(path: Path) -> int:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 from router.spool import accepting, commands, finishing, listing, recovery, retention, trail
 from router.spool.claims import Claims
 from router.spool.codec import Paths, now_microseconds, to_microseconds
-from router.spool.errors import SpoolFailed
 from router.spool.schema import open_reader, open_writer
+from router.spool.studies import kinds
 from router.spool.summary import summary
 from router.spool.writer import Writer
 
@@ -74,12 +74,7 @@ class SqliteLedger:
     def accept(self, arrival: Arrival) -> Future[int]:
         return self._writer.submit(partial(self._accept, arrival))
 
-    def accept_now(self, arrival: Arrival) -> int:
-        return self._writer.carry_out(partial(self._accept, arrival))
-
     def _accept(self, arrival: Arrival, transaction: Transaction) -> int:
-        if self._health.failed is not None:
-            raise SpoolFailed(self._health.failed)
         return accepting.accept(transaction, arrival, self._paths)
 
     def refused(self, refusal: IntakeRefusal) -> None:
@@ -116,6 +111,10 @@ class SqliteLedger:
         if destination in self._paused:
             return []
         return self._claims.deliveries_of_study(destination, limit, choose, stand_in)
+
+    def waiting_kinds(self, destination: str) -> set[tuple[str, str]]:
+        with self._read() as reader:
+            return kinds(reader, destination)
 
     def finish(self, attempts: Sequence[Attempt]) -> Future[None]:
         ids = [attempt.delivery_id for attempt in attempts]
@@ -219,14 +218,15 @@ class SqliteLedger:
         with self._read() as reader:
             return trail.where(reader, *given[0], limit)
 
-    def referenced(self, paths: Sequence[str]) -> set[str]:
-        query = "SELECT 1 FROM instances WHERE path = ? LIMIT 1"
+    @property
+    def backlog(self) -> int:
+        return self._writer.backlog
+
+    def accepted_until(self, path: str) -> int:
+        query = "SELECT accepted FROM files WHERE path = ?"
         with self._read() as reader:
-            return {
-                path
-                for path in paths
-                if reader.execute(query, (self._paths.relative(path),)).fetchone()
-            }
+            found = reader.execute(query, (self._paths.relative(path),)).get
+        return int(found or 0)
 
     def expirable(
         self, before: datetime, limit: int, spared: Collection[str] = ()

@@ -52,6 +52,16 @@ WHERE d.id = :id AND (a.calling_ae_title = :ae_title AND :address IN ('', a.addr
     OR EXISTS (SELECT 1 FROM deliveries own WHERE own.instance = d.instance
                AND own.destination = :destination AND own.state != 'suppressed'))
 """
+_KINDS = f"""
+SELECT coalesce(c.sop_class_uid, i.sop_class_uid), coalesce(c.transfer_syntax, i.transfer_syntax)
+FROM (SELECT copy, instance {_QUEUED} ORDER BY priority DESC, study, id LIMIT 256) d
+    JOIN copies c ON c.id = d.copy JOIN instances i ON i.id = d.instance
+"""
+
+
+def kinds(connection: apsw.Connection, destination: str) -> set[tuple[str, str]]:
+    """The (SOP class, transfer syntax) UIDs of the deliveries whose turn is next."""
+    return set(connection.execute(_KINDS, {"to": destination}))
 
 
 class WaitingDeliveries:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +74,6 @@ class Transaction:
         self._standings: dict[str, _Standing] = {}
         self._associations: dict[Association, int] = {}
         self._series: dict[tuple[str, ...], int] = {}
-        self._named: dict[str, int] = {}
 
     def insert(self, statement: str, values: Sequence[Any]) -> int:
         """The id of the new row."""
@@ -85,12 +83,6 @@ class Transaction:
     def changed(self) -> bool:
         """Whether the last statement changed a row."""
         return self._connection.changes() > 0
-
-    def name(self, path: str) -> None:
-        """Have the file's name synced before the commit, unless an earlier commit saw to it."""
-        if path not in self._named:
-            self.directories.add(os.path.dirname(path))
-            self.after_commit.append(lambda: _remember(self._named, path, 0))
 
     def association(self, value: Association) -> int:
         row = self._associations.get(value)

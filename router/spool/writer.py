@@ -1,8 +1,6 @@
-"""The one writer: what is submitted while a commit is under way goes into the next.
+"""The one thread that writes: what is submitted while a commit is under way goes into the next.
 
-Who waits for a write carries it out, with everything else that is there by then, unless somebody is
-at it: two switches between threads cost more than a commit. A thread of its own does what
-nobody waits for, and the checkpoints; SQLite never has two writers or checkpointers at once.
+It also makes the checkpoints, so that SQLite never has two writers or checkpointers at once.
 """
 
 from __future__ import annotations
@@ -55,9 +53,7 @@ class Writer:
         self._committed = committed
         self._operations: deque[Operation] = deque()
         self._wake = threading.Condition()
-        self._writing = threading.Lock()
         self._closing = False
-        self._asleep = False  # until notified, with no checkpoint in mind
         self._broken: str | None = None
         self._wal_pages = 0
         self._checkpointed = 0  # of these, so many were already tried to be saved
@@ -83,24 +79,6 @@ class Writer:
             self._wake.notify()
         return future
 
-    def carry_out(self, operation: Callable[[Transaction], T]) -> T:
-        """Its result once it is durable; raises what its future would have."""
-        future: Future[T] = Future()
-        with self._wake:
-            if self._closing:
-                raise SpoolError("the ledger is closed")
-            self._operations.append((operation, future))
-        if self._writing.acquire(blocking=False):
-            try:
-                while not future.done():
-                    self._write(self._next())
-            finally:
-                self._writing.release()
-            with self._wake:
-                if self._operations or (self._asleep and self._unsaved > WAL_WHEN_IDLE):
-                    self._wake.notify()
-        return future.result()
-
     def close(self) -> None:
         """Carry out what was submitted, checkpoint, and close the connection."""
         with self._wake:
@@ -108,42 +86,27 @@ class Writer:
             self._wake.notify()
         self._thread.join()
 
-    @property
-    def _unsaved(self) -> int:
-        """Pages of the WAL that no checkpoint was tried for."""
-        return self._wal_pages - self._checkpointed
-
     def _run(self) -> None:
-        while not self._closing or self._operations:
-            is_idle = self._wait()
-            with self._writing:
-                self._write(self._next())
-                if self._unsaved > (WAL_WHEN_IDLE if is_idle else WAL_WHEN_BUSY):
-                    self._checkpoint()
-        with self._writing:
-            self._checkpoint()
-            self._connection.close()
+        while True:
+            batch = self._take()
+            running = [one for one in batch if one[1].set_running_or_notify_cancel()]
+            if running:
+                self._carry_out(running)
+            elif self._closing and not self._operations:
+                break
+            if self._wal_pages - self._checkpointed > (WAL_WHEN_BUSY if running else WAL_WHEN_IDLE):
+                self._checkpoint()
+        self._checkpoint()
+        self._connection.close()
 
-    def _wait(self) -> bool:
-        """Until there is something to write or it is the end; true when it is time to tidy up."""
+    def _take(self) -> list[Operation]:
+        """What is to be committed together; nothing when it is time for a checkpoint or the end."""
         with self._wake:
-            before = self._wal_pages
             if not self._operations and not self._closing:
-                self._asleep = self._unsaved <= WAL_WHEN_IDLE
-                self._wake.wait(None if self._asleep else IDLE)
-                self._asleep = False
-            return not self._operations and self._wal_pages == before
-
-    def _next(self) -> list[Operation]:
-        """What is to be committed together."""
-        with self._wake:
+                unsaved = self._wal_pages - self._checkpointed
+                self._wake.wait(IDLE if unsaved > WAL_WHEN_IDLE else None)
             size = min(len(self._operations), MOST_PER_COMMIT)
             return [self._operations.popleft() for _ in range(size)]
-
-    def _write(self, batch: Sequence[Operation]) -> None:
-        running = [one for one in batch if one[1].set_running_or_notify_cancel()]
-        if running:
-            self._carry_out(running)
 
     def _carry_out(self, batch: Sequence[Operation]) -> None:
         try:

@@ -149,7 +149,7 @@ def test_after_a_failed_sync_nothing_is_accepted(spool: Spool) -> None:
     with pytest.raises(SpoolFailed):
         spool.incoming()
     with pytest.raises(SpoolFailed):
-        spool.ledger.accept(given).result(20)
+        spool.keep(unsynced, given)
     assert spool.ledger.summary().failed == spool.failed
     unsynced.discard()
     assert Path(given.stored.path).exists()

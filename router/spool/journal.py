@@ -1,0 +1,103 @@
+"""The order an instance leaves beside itself in its file: what the ledger is to record.
+
+An instance is Part 10, whose preamble is free for the writer's own use (PS3.10 7.1); there it says
+where its record is, which follows the data set. One sync makes both durable. At a start the
+records the ledger has not seen are read, checked against the bytes they speak of, and accepted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import struct
+import zlib
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from router.dataset import Bulk
+from router.instance import Association
+from router.spool.records import Arrival, PlannedCopy, Stored
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PREAMBLE = 128
+_HEADER = struct.Struct("<8sQII")  # mark, bytes before the record, of the record, its CRC-32
+_MARK = b"ROUTER 1"
+_CHUNK = 1 << 20
+
+
+def encode_record(arrival: Arrival) -> bytes:
+    """All of an arrival but where it lies, which its place in the file tells."""
+    values = {field.name: getattr(arrival, field.name) for field in dataclasses.fields(Arrival)}
+    values |= {
+        "stored": [[bulk.offset, bulk.length] for bulk in arrival.stored.bulk],
+        "problem": arrival.stored.problem,
+        "length": arrival.stored.length,
+        "sha256": arrival.sha256 and arrival.sha256.hex(),
+        "association": vars(arrival.association),
+        "copies": [dataclasses.asdict(copy) for copy in arrival.copies],
+        "extent": None,
+    }
+    return json.dumps(values, default=datetime.isoformat).encode()
+
+
+def encode_header(before: int, record: bytes) -> bytes:
+    """What the preamble says: the record comes `before` bytes after the instance begins."""
+    return _HEADER.pack(_MARK, before, len(record), zlib.crc32(record))
+
+
+def read_records(path: str, start: int) -> Iterator[Arrival]:
+    """The instances in a file from `start` on; stops at the first that was not finished, as
+    nothing after it was acknowledged.
+    """
+    with open(path, "rb") as file:
+        while found := _read_record(file.fileno(), path, start):
+            yield found
+            assert found.extent is not None
+            start = found.extent[1]
+
+
+def _read_record(descriptor: int, path: str, start: int) -> Arrival | None:
+    header = os.pread(descriptor, _HEADER.size, start)
+    if len(header) < _HEADER.size or not header.startswith(_MARK):
+        return None
+    _, before, length, checksum = _HEADER.unpack(header)
+    record = os.pread(descriptor, length, start + before)
+    if len(record) < length or zlib.crc32(record) != checksum:
+        return None
+    arrival = _decode_record(record, path, (start, start + before + length), start + before)
+    return arrival if arrival.sha256 == _sha256(descriptor, arrival.stored) else None
+
+
+def _decode_record(record: bytes, path: str, extent: tuple[int, int], end: int) -> Arrival:
+    """The arrival whose data set is in the file up to `end`."""
+    values: dict[str, Any] = json.loads(record)
+    length = values.pop("length")
+    bulk = tuple(Bulk(offset, size) for offset, size in values.pop("stored"))
+    who = values.pop("association")
+    who["started"] = datetime.fromisoformat(who["started"])
+    copies = [copy | {"destinations": tuple(copy["destinations"])} for copy in values.pop("copies")]
+    return Arrival(
+        **values
+        | {
+            "stored": Stored(path, end - length, length, bulk, values.pop("problem")),
+            "association": Association(**who),
+            "received": datetime.fromisoformat(values["received"]),
+            "sha256": values["sha256"] and bytes.fromhex(values["sha256"]),
+            "copies": tuple(PlannedCopy(**copy) for copy in copies),
+            "move_originator": values["move_originator"] and tuple(values["move_originator"]),
+            "extent": extent,
+        }
+    )
+
+
+def _sha256(descriptor: int, stored: Stored) -> bytes:
+    content = hashlib.sha256()
+    at, end = stored.offset, stored.offset + stored.length
+    while at < end and (piece := os.pread(descriptor, min(_CHUNK, end - at), at)):
+        content.update(piece)
+        at += len(piece)
+    return content.digest()
