@@ -12,7 +12,7 @@ from router.config import DicomDestination, FolderDestination
 from router.spool import Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from concurrent.futures import Future
 
     from router.config import AnyDestination, Config
@@ -65,27 +65,27 @@ class Actions:
         }
 
     def list(self, limit: int = 1000, **selection: str | None) -> Json:
-        return plain(self.spool.ledger.list(_selection(selection), limit))
+        return plain(self.spool.ledger.list(self._selection(selection), limit))
 
     def count(self, **selection: str | None) -> int:
-        return self.spool.ledger.count(_selection(selection))
+        return self.spool.ledger.count(self._selection(selection))
 
     def retry(self, **selection: str | None) -> int:
-        return _wait(self.spool.ledger.retry(_selection(selection)))
+        return _wait(self.spool.ledger.retry(self._selection(selection)))
 
     def hold(self, why: str, **selection: str | None) -> int:
-        return _wait(self.spool.ledger.hold(_selection(selection), why))
+        return _wait(self.spool.ledger.hold(self._selection(selection), why))
 
     def release(self, **selection: str | None) -> int:
-        return _wait(self.spool.ledger.release(_selection(selection)))
+        return _wait(self.spool.ledger.release(self._selection(selection)))
 
     def discard(self, why: str, **selection: str | None) -> int:
         if not why.strip():
             raise ValueError("discarding wants a reason")
-        return _wait(self.spool.ledger.discard(_selection(selection), why))
+        return _wait(self.spool.ledger.discard(self._selection(selection), why))
 
     def first(self, **selection: str | None) -> int:
-        return _wait(self.spool.ledger.first(_selection(selection)))
+        return _wait(self.spool.ledger.first(self._selection(selection)))
 
     def pause(self, destination: str) -> None:
         self._require(destination)
@@ -106,11 +106,19 @@ class Actions:
         )
         return plain(trail)
 
+    def _selection(self, selection: dict[str, str | None]) -> Selection:
+        """What is meant; ValueError for names that neither the configuration nor the queue has."""
+        chosen = _selection(selection)
+        if chosen.destination and not self.spool.ledger.count(
+            Selection(destination=chosen.destination)
+        ):
+            self._require(chosen.destination)
+        if chosen.route and not self.spool.ledger.count(Selection(route=chosen.route)):
+            _require("route", chosen.route, [route.name for route in self.config.routes])
+        return chosen
+
     def _require(self, destination: str) -> None:
-        known = self.config.destinations
-        if destination not in known:
-            there = ", ".join(known) or "none"
-            raise ValueError(f"there is no destination {destination!r}; there are: {there}")
+        _require("destination", destination, self.config.destinations)
 
 
 def address(settings: AnyDestination) -> str:
@@ -143,6 +151,11 @@ def _selection(selection: dict[str, str | None]) -> Selection:
     if selection:
         raise ValueError(f"cannot select by {', '.join(selection)}")
     return chosen
+
+
+def _require(kind: str, name: str, known: Collection[str]) -> None:
+    if name not in known:
+        raise ValueError(f"there is no {kind} {name!r}; there are: {', '.join(known) or 'none'}")
 
 
 def _wait(future: Future[_T]) -> _T:

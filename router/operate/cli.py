@@ -30,7 +30,10 @@ def main() -> None:
 @main.command()
 @config_argument
 def run(config: Path | None) -> None:
-    """Run the router until SIGTERM or SIGINT, which let it finish what it is at."""
+    """Run the router until SIGTERM or SIGINT, which let it finish what it is at.
+
+    Without CONFIG: $DICOM_ROUTER_CONFIG, ./config.yaml or /etc/dicom-router/config.yaml.
+    """
     from router.operate.node import run_node  # most commands need no sockets and no workers
 
     path = find_config(config)
@@ -38,6 +41,8 @@ def run(config: Path | None) -> None:
     log.configure(checked.logging.level, checked.logging.format)
     try:
         raise SystemExit(run_node(path, checked))
+    except ConfigError as error:  # of plugins that did not start
+        fail(report(error.mistakes), 2)
     except (OSError, SpoolError, HookFailed, PluginError) as error:
         fail(f"not started: {error}")
 
@@ -45,7 +50,10 @@ def run(config: Path | None) -> None:
 @main.command()
 @config_argument
 def check(config: Path | None) -> None:
-    """Say every mistake in CONFIG, with its line; starts nothing."""
+    """Say every mistake in CONFIG, with its line; starts nothing.
+
+    Without CONFIG: $DICOM_ROUTER_CONFIG, ./config.yaml or /etc/dicom-router/config.yaml.
+    """
     path = find_config(config)
     checked = _checked(path)
     click.echo(

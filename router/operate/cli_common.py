@@ -38,7 +38,11 @@ def find_config(given: Path | None) -> Path:
     for path in (Path("config.yaml"), Path("/etc/dicom-router/config.yaml")):
         if path.is_file():
             return path
-    fail("no configuration: name it with --config or $DICOM_ROUTER_CONFIG", 2)
+    fail(
+        f"no configuration: there is no ./config.yaml here (dicom-router init writes one); "
+        f"name another, or set ${_VARIABLE}",
+        2,
+    )
 
 
 def fail(text: str, code: int = 1) -> NoReturn:
@@ -80,5 +84,5 @@ def _ask_ledger(config: Config, action: str, arguments: dict[str, Any]) -> Any: 
             return Actions(spool, config).table()[action](**arguments)
     except SpoolLocked as error:
         fail(f"the router on this spool does not answer: {error}")
-    except (SpoolError, ValueError) as error:
+    except (SpoolError, ValueError, OSError) as error:
         fail(str(error))

@@ -57,7 +57,8 @@ def list_(config: Path | None, as_json: bool, limit: int, **selection: str | Non
     for row in rows:
         click.echo(_row(row))
     click.echo(
-        f"{len(rows)} rows" + (" (there may be more: --limit)" if len(rows) == limit else "")
+        f"{len(rows)} {'row' if len(rows) == 1 else 'rows'}"
+        + (" (there may be more: --limit)" if len(rows) == limit else "")
     )
 
 
@@ -68,7 +69,7 @@ def _row(row: dict[str, Any]) -> str:
         f"route {row['route'] or '-'} to {where}: {row['sop_instance_uid']} ({size(row['size'])})"
     )
     if row["attempts"]:
-        text += f", {row['attempts']} tries"
+        text += f", {row['attempts']} {'try' if row['attempts'] == 1 else 'tries'}"
     if row["due"]:
         text += f", next {row['due']}"
     return text + (f": {row['reason']}" if row["reason"] else "")

@@ -88,11 +88,13 @@ def call(directory: Path, action: str, **arguments: Any) -> Any:  # noqa: ANN401
     line = json.dumps({"action": action, "arguments": arguments}) + "\n"
     try:
         answer = json.loads(_converse(directory / "control.sock", line.encode()))
-    except (FileNotFoundError, ConnectionRefusedError) as error:
+    except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as error:
         raise NotRunning from error
     except OSError as error:
         why = error.strerror or f"no answer within {_TIMEOUT:.0f} s"
         raise ControlError(f"cannot speak to the router on {directory}: {why}") from error
+    except ValueError as error:
+        raise ControlError("the router went away while it answered") from error
     if "error" in answer:
         raise ControlError(answer["error"])
     return answer["result"]

@@ -12,16 +12,19 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from router.config import ConfigError
 from router.delivery import Deliveries
 from router.intake import Listener
 from router.operate.actions import Actions
 from router.operate.control import ControlServer
 from router.operate.housekeeping import Housekeeping
+from router.operate.words import titles
 from router.routing import (
     DestinationHooks,
     Processor,
     WorkerPool,
     build_generation,
+    check_start,
     default_workers,
 )
 from router.spool import Spool
@@ -54,9 +57,11 @@ class Node:
         self._acceptors: dict[str, Acceptor] = {}
 
     def start(self) -> None:
-        """Raises OSError for a port that cannot be had, SpoolError, HookFailed, PluginError."""
+        """Raises OSError for a port or directory that cannot be had, SpoolError, and of plugins
+        HookFailed, PluginError, ConfigError.
+        """
         config = self._config
-        self._spool.open()
+        self._open_spool()
         ledger = self._spool.ledger
         plugins = self._spool.directory / "plugins"
         self._generation: Generation = build_generation(config, 1, plugins)
@@ -69,6 +74,8 @@ class Node:
                 where = f"{listener.bind} port {listener.port}"
                 why = (error.strerror or "").partition(" (")[0]
                 raise OSError(f"listener {name} cannot listen on {where}: {why}") from error
+        if mistakes := check_start(config, plugins):
+            raise ConfigError(mistakes)
         routes = {route.name for route in config.routes}
         ledger.hold_copies_of_unknown_routes(routes).result()
         workers = config.processing.workers
@@ -86,6 +93,13 @@ class Node:
         for start in parts:
             start()
         log.info("node.started pid=%d config=%s", os.getpid(), self.path)
+
+    def _open_spool(self) -> None:
+        try:
+            self._spool.open()
+        except OSError as error:
+            where = f"spool.directory {self._spool.directory}"
+            raise OSError(f"{where}: {error.strerror or error}") from error
 
     def stop(self) -> None:
         """Take nothing new, finish what is under way, leave the rest in the queue."""
@@ -107,11 +121,8 @@ class Node:
         """What somebody who has just started it wants to know."""
         lines = [f"dicom-router {version('dicom-router')} runs {self.path} (process {os.getpid()})"]
         for name, listener in self._config.listeners.items():
-            titles = ", ".join(listener.ae_title)
-            titles = "any AE title" if titles == "*" else titles
-            lines.append(
-                f"  listens on {listener.bind}:{self._acceptors[name].port} as {titles} ({name})"
-            )
+            place = f"{listener.bind}:{self._acceptors[name].port}"
+            lines.append(f"  listens on {place} as {titles(listener.ae_title)} ({name})")
         lines.append(f"  keeps what it accepts in {self._spool.directory}")
         if self._acceptors:
             name, acceptor = next(iter(self._acceptors.items()))
@@ -120,6 +131,7 @@ class Node:
             lines += [
                 f"  try: {sys.argv[0]} send {target} FILE_OR_FOLDER",
                 f"   or: storescu -aec {title} 127.0.0.1 {acceptor.port} FILE",
+                f" then: {sys.argv[0]} status --config {self.path}",
             ]
         return "\n".join(lines)
 

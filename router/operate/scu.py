@@ -69,8 +69,11 @@ def find_files(paths: Iterable[Path]) -> tuple[list[Found], list[Sent]]:
     for path in _walk(paths):
         try:
             found.append(Found(path, open_part10(path)))
-        except (ValueError, OSError) as error:
-            others.append(Sent(path, None, "", f"not sent: {error}"))
+        except ValueError as error:
+            why = str(error).removeprefix(str(path)).lstrip(": ")
+            others.append(Sent(path, None, "", f"not sent: {why}"))
+        except OSError as error:
+            others.append(Sent(path, None, "", f"not sent: {error.strerror}"))
     return found, others
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 Status = dict[str, Any]
 
@@ -53,6 +53,11 @@ def describe(status: Status, now: datetime | None = None) -> str:
     lines += _listeners(status)
     lines += [_flow(destination, status, now) for destination in status["summary"]["destinations"]]
     return "\n".join([*lines, _spool(status)])
+
+
+def titles(patterns: Sequence[str]) -> str:
+    """What a listener answers to."""
+    return "any AE title" if "*" in patterns else ", ".join(patterns)
 
 
 def size(number: float) -> str:
@@ -131,7 +136,7 @@ def _headline(status: Status, now: datetime) -> str:
 def _listeners(status: Status) -> list[str]:
     return [
         f"{each['name']}: listens on {each['bind']}:{each['port']} as "
-        f"{', '.join(each['ae_title'])}; {_count(each['associations'], 'association')} open"
+        f"{titles(each['ae_title'])}; {_count(each['associations'], 'association')} open"
         for each in status["listeners"]
     ]
 
