@@ -39,8 +39,8 @@ def startup(context: Context) -> None:
     When: once per process and configuration, before any other hook of the plugin. Route plugins
     are started in every worker process, the others in the process that holds the sockets.
     None: nothing is expected back.
-    Raising: the new configuration is refused with this reason and the old one goes on. In a
-    worker that is started later, the copy it was started for is held.
+    Raising: the router does not start on this configuration, and says where in it the plugin
+    is. In a worker that is started later, the copy it was started for is held.
     """
 
 
@@ -51,7 +51,8 @@ def accept_association(association: Association) -> Refusal | None:
     When: in a listener's chain, after the listener's own `accept`, before A-ASSOCIATE-AC. It
     holds up the peer: be quick.
     None: no objection; the next plugin is asked. The first `Refusal` ends the asking.
-    Raising: the association is rejected (A-ASSOCIATE-RJ), as a `Refusal` rejects it.
+    Raising: the association is rejected for now (A-ASSOCIATE-RJ, transient); a `Refusal` rejects
+    it for good.
     """
 
 
