@@ -1,6 +1,7 @@
 """Bytes in, elements and bulk references out: scanning, reading for rules, building, splicing."""
 
 from router.dataset.convert import to_explicit, to_implicit
+from router.dataset.encoding import uid_name
 from router.dataset.opened import BulkValue, open_dataset
 from router.dataset.part10 import Part10, encode_file_meta, open_part10
 from router.dataset.paths import Path, Step, parse_path
@@ -45,5 +46,6 @@ __all__ = [
     "to_explicit",
     "to_implicit",
     "total_length",
+    "uid_name",
     "values",
 ]

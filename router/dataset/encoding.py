@@ -8,6 +8,7 @@ from struct import Struct
 
 from pydicom._dicom_dict import DicomDictionary
 from pydicom.datadict import dictionary_VR
+from pydicom.uid import UID
 
 UNDEFINED = 0xFFFFFFFF
 UNDEFINED_LENGTH = b"\xff\xff\xff\xff"
@@ -128,6 +129,11 @@ def _unlisted_vr(tag: int) -> str:
         return str(dictionary_VR(tag))[-2:]
     except KeyError:
         return "UN"
+
+
+def uid_name(uid: str) -> str:
+    """What the standard calls a SOP class or transfer syntax; of any other the UID."""
+    return UID(uid).name
 
 
 def tag_text(tag: int) -> str:

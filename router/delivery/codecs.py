@@ -17,6 +17,7 @@ from router.dataset import (
     scan_segments,
     to_explicit,
     to_implicit,
+    uid_name,
 )
 from router.dataset import segments as splice
 from router.dataset.encoding import PIXEL_DATA, is_encapsulated
@@ -53,7 +54,7 @@ def transcode(
     """The delivery in the first of the target transfer syntaxes that can hold it, its own among
     them as it is. New pixels are a file in `workspace`.
     """
-    names = " or ".join(UID(target).name for target in targets)
+    names = " or ".join(map(uid_name, targets))
     try:
         workspace.mkdir(parents=True, exist_ok=True)
         return _in_one_of(_Object(task, workspace), targets, allow)

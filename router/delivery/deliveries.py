@@ -102,7 +102,7 @@ class Deliveries:
     def _sender(self, backlog: Backlog) -> TaskSender:
         settings = backlog.settings
         if isinstance(settings, DicomDestination):
-            return DicomSender(settings, backlog.upcoming_kinds)
+            return DicomSender(settings, backlog.upcoming_kinds, self._hooks)
         if isinstance(settings, FolderDestination):
             return FolderSender(settings)
         return PluginSender(self._hooks.open(backlog.name))

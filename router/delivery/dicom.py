@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from router.dataset import scan_segments, to_implicit
-from router.delivery.proposal import (
+from router.dataset import scan_segments, to_implicit, uid_name
+from router.delivery.proposal import Kind, propose
+from router.delivery.receipt import NotReached, Receipt
+from router.delivery.transcoding import (
     EXPLICIT_LITTLE_ENDIAN,
     IMPLICIT_LITTLE_ENDIAN,
-    Kind,
-    propose,
+    Transcoding,
+    forms,
 )
-from router.delivery.receipt import NotReached, Receipt
 from router.instance import Rejected, Unavailable
 from router.status import Verdict, classify
 from router.wire import NoAcceptedContext, Peer, SourceUnreadable, Timeouts, WireError, connect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from router.config import DicomDestination
-    from router.dataset import Segment
+    from router.delivery.outgoing import Hooks
     from router.spool import DeliveryTask
     from router.wire import OutgoingAssociation
 
@@ -34,24 +36,47 @@ class DicomSender:
     `upcoming` tells the kinds of objects that wait, so that one negotiation serves them all.
     """
 
-    def __init__(self, settings: DicomDestination, upcoming: Callable[[], Iterable[Kind]]) -> None:
+    def __init__(
+        self, settings: DicomDestination, upcoming: Callable[[], Iterable[Kind]], hooks: Hooks
+    ) -> None:
         self._settings = settings
         self._upcoming = upcoming
+        self._hooks = hooks
+        wanted = settings.transfer_syntaxes
+        self._wanted = () if wanted == "as_is" else wanted
         self._association: OutgoingAssociation | None = None
         self._proposed: frozenset[Kind] = frozenset()
         self._calling_ae_title = ""
 
     def send(self, task: DeliveryTask) -> Receipt:
-        """C-STORE; raises Unavailable or Rejected with the peer's status and Error Comment."""
+        """C-STORE; raises Unavailable or Rejected with the peer's status and Error Comment, and
+        Hold for what cannot be turned into anything the peer takes.
+        """
         kind = (task.sop_class_uid, task.transfer_syntax)
         calling = self._settings.calling_ae_title.format(
             calling_ae_title=task.association.calling_ae_title
         )
         association = self._associated(kind, calling)
-        context_id, segments = self._form(association, task)
+        accepted = self._accepted_forms(association, task)
+        if accepted[0] == task.transfer_syntax:
+            return self._store(association, task)
+        if (task.transfer_syntax, accepted[0]) == (EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN):
+            return self._store(association, self._without_vrs(task))
+        try:
+            leaving = self._hooks.convert(task, Transcoding(accepted))
+            # An association that was idle meanwhile may be over.
+            receipt = self._store(self._associated(kind, calling), leaving)
+        finally:
+            self._hooks.clean(task)
+        return _told(receipt, task, leaving)
+
+    def _store(self, association: OutgoingAssociation, task: DeliveryTask) -> Receipt:
+        context_id = association.context_for(task.sop_class_uid, task.transfer_syntax)
+        if context_id is None:
+            raise Unavailable(f"{self._settings.ae_title} does not accept now what it did just now")
         try:
             response = association.store(
-                context_id, task.sop_class_uid, task.sop_instance_uid, segments
+                context_id, task.sop_class_uid, task.sop_instance_uid, task.segments
             )
         except SourceUnreadable as error:
             self.close()
@@ -68,24 +93,38 @@ class DicomSender:
         if association is not None and association.is_open:
             association.release()
 
-    def _form(
+    def _accepted_forms(
         self, association: OutgoingAssociation, task: DeliveryTask
-    ) -> tuple[int, Sequence[Segment]]:
-        """The context to send in, and the bytes: as they are, or without their VRs if need be."""
-        context_id = association.context_for(task.sop_class_uid, task.transfer_syntax)
-        if context_id is not None:
-            return context_id, task.segments
-        context_id = association.context_for(task.sop_class_uid, IMPLICIT_LITTLE_ENDIAN)
-        if context_id is None or task.transfer_syntax != EXPLICIT_LITTLE_ENDIAN:
-            kind = (task.sop_class_uid, task.transfer_syntax)
-            raise Rejected(f"{self._settings.ae_title} accepts no {_words(kind)}")
+    ) -> tuple[str, ...]:
+        """The transfer syntaxes the peer takes this object in, best first."""
+        possible = forms(task.transfer_syntax, self._wanted)
+        accepted = [
+            form
+            for form in possible
+            if association.context_for(task.sop_class_uid, form) is not None
+        ]
+        if not accepted:
+            others = (
+                f"{uid_name(what)} in {uid_name(form)}" for what, form in association.accepted
+            )
+            raise Rejected(
+                f"{self._refusal(task.sop_class_uid, possible)}; it accepts {', '.join(others)}"
+            )
+        return tuple(accepted)
+
+    def _refusal(self, sop_class_uid: str, possible: Iterable[str]) -> str:
+        names = " or ".join(map(uid_name, possible))
+        return f"{self._settings.ae_title} accepts no {uid_name(sop_class_uid)} in {names}"
+
+    def _without_vrs(self, task: DeliveryTask) -> DeliveryTask:
         scan = scan_segments(task.segments, task.transfer_syntax, task.bulk)
         if scan.problem:
             raise Rejected(
                 f"{self._settings.ae_title} takes it in Implicit VR Little Endian only, and it "
                 "cannot be converted: its data set cannot be walked to its end"
             )
-        return context_id, to_implicit(scan, task.segments)
+        segments = tuple(to_implicit(scan, task.segments))
+        return replace(task, segments=segments, bulk=None, transfer_syntax=IMPLICIT_LITTLE_ENDIAN)
 
     def _judge(self, status: int, comment: str) -> Receipt:
         verdict = classify(status)
@@ -102,22 +141,24 @@ class DicomSender:
             if kind in self._proposed and calling_ae_title == self._calling_ae_title:
                 return association
             self.close()
-        kinds = frozenset({kind, *self._proposed, *self._upcoming()})
+        kinds = [*sorted(self._upcoming()), *sorted(self._proposed)]
         self._association = self._connect(kind, kinds, calling_ae_title)
         return self._association
 
     def _connect(
-        self, first: Kind, kinds: frozenset[Kind], calling_ae_title: str
+        self, first: Kind, kinds: list[Kind], calling_ae_title: str
     ) -> OutgoingAssociation:
         settings = self._settings
         peer = Peer(settings.host, settings.port, settings.ae_title, calling_ae_title)
         waits = settings.timeouts
         timeouts = Timeouts(waits.connect, waits.association, waits.response)
-        proposed, contexts = propose(first, kinds)
+        proposed, contexts = propose(first, kinds, self._wanted)
         try:
             association = connect(peer, contexts, timeouts=timeouts)
         except NoAcceptedContext as error:
-            raise Rejected(f"{settings.ae_title} accepts no {_words(first)}") from error
+            sop_class_uid, transfer_syntax = first
+            possible = forms(transfer_syntax, self._wanted)
+            raise Rejected(self._refusal(sop_class_uid, possible)) from error
         except WireError as error:
             raise NotReached(str(error)) from error
         self._proposed, self._calling_ae_title = proposed, calling_ae_title
@@ -128,6 +169,11 @@ class DicomSender:
         return association
 
 
-def _words(kind: Kind) -> str:
-    sop_class_uid, transfer_syntax = kind
-    return f"object of SOP class {sop_class_uid} in transfer syntax {transfer_syntax}"
+def _told(receipt: Receipt, task: DeliveryTask, leaving: DeliveryTask) -> Receipt:
+    """What the trail shall say of an object that was transcoded."""
+    if leaving.transfer_syntax == task.transfer_syntax:
+        return receipt
+    text = f"sent as {uid_name(leaving.transfer_syntax)}"
+    if leaving.sop_instance_uid != task.sop_instance_uid:
+        text += f" with SOP Instance UID {leaving.sop_instance_uid}"
+    return Receipt(f"{text}: {receipt}" if receipt else text, receipt.status)

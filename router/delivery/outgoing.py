@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from router.dataset import scan_segments
 from router.instance import Instance, Source
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from router.instance import Delivery, Sender
     from router.spool import DeliveryTask
+    from router.spool.records import CopyOutcome
+
+Conversion: TypeAlias = "Callable[[DeliveryTask, Path, Callable[[float], None]], CopyOutcome]"
 
 
 class TaskSender(Protocol):
@@ -31,8 +37,14 @@ class Hooks(Protocol):
     def rewrite(self, task: DeliveryTask) -> DeliveryTask:
         """The delivery as it leaves; raises Hold, or Unavailable where it has to be tried again."""
 
+    def convert(self, task: DeliveryTask, conversion: Conversion) -> DeliveryTask:
+        """The delivery as the conversion, run in a worker process, makes it; raises as `rewrite`.
+
+        It is given the delivery, a directory for new files, and what allows it more seconds.
+        """
+
     def clean(self, task: DeliveryTask) -> None:
-        """What rewriting has left is not needed any more."""
+        """What rewriting and converting have left is not needed any more."""
 
     def tells(self, destination: str) -> bool:
         """Whether its chain wants to be told how deliveries end."""

@@ -183,8 +183,8 @@ def test_more_kinds_than_an_association_has_contexts(scp, wait_until, site):
     site.start(destination(peer, more="close_after: 1 h"))
     wait_until(lambda: len(peer.uids) == 130)
     assert peer.uids == uids
-    assert len(peer.opened) <= 4
-    assert max(len(proposed(event)) for event in peer.opened) == 128
+    assert len(peer.opened) <= 8
+    assert 120 < max(len(proposed(event)) for event in peer.opened) <= 128
 
 
 def test_the_calling_ae_title_may_be_the_modalitys_own(scp, wait_until, site):
