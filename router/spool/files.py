@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from router.spool.health import Health
 
 FILES_PER_DIRECTORY = 16384
+HELD_BACK = 64 << 10  # bytes
 FILE_SIZE = 64 << 20  # bytes; a file goes when everything in it is done
 IOV_MAX = 1024  # Linux: more buffers are EINVAL
 NO_SPACE = "no space left in the spool: free some on its filesystem"
@@ -66,6 +67,9 @@ class IncomingFile:
     def __init__(self, path: str, health: Health, ended: Callable[[], None]) -> None:
         self.path = path
         self.size = 0
+        self._on_disk = 0
+        self._held: list[bytes] = []  # small writes, made with the next: each costs a system call
+        self._held_back = 0
         self._begun = 0
         self._named = False
         self._health = health
@@ -91,25 +95,32 @@ class IncomingFile:
 
     def write(self, views: Sequence[bytes | memoryview]) -> None:
         """Append all of them."""
-        try:
-            for start in range(0, len(views), IOV_MAX):
-                self._write_some(views[start : start + IOV_MAX])
-        except OSError as error:
-            raise storage_error(self._health, "write", error, SpoolFailed) from error
+        total = sum(map(len, views))
+        if self._held_back + total <= HELD_BACK:
+            self._held.extend(map(bytes, views))
+            self._held_back += total
+            self.size += total
+        else:
+            self._flush(views)
 
     def seal(self, record: bytes) -> tuple[int, int]:
         """End the instance with its record and make it durable; where it begins and ends."""
         header = encode_header(self.size - self._begun, record)
         self.write([record])
-        try:
-            os.pwrite(self._descriptor, header, self._begun)
-        except OSError as error:
-            raise storage_error(self._health, "write", error, SpoolFailed) from error
+        if self._on_disk == self._begun:  # a small instance, all of it still here
+            whole = b"".join(self._held)
+            self._held = [header, whole[len(header) :]]
+        else:
+            try:
+                os.pwrite(self._descriptor, header, self._begun)
+            except OSError as error:
+                raise storage_error(self._health, "write", error, SpoolFailed) from error
         self.sync()
         return self._begun, self.size
 
     def sync(self) -> None:
         """Make everything written durable. After an error it can only be discarded."""
+        self._flush()
         try:
             os.fdatasync(self._descriptor)
             if not self._named:
@@ -124,14 +135,16 @@ class IncomingFile:
         After a failure it is left to the next start: only that can tell whether the ledger has a
         row for it.
         """
-        if self._health.failed is not None or self._descriptor < 0:
+        self._let_go()
+        self.size = self._on_disk
+        if self._health.failed is not None or self._descriptor < 0 or self.size == self._begun:
             return
         try:
             os.ftruncate(self._descriptor, self._begun)
             os.lseek(self._descriptor, self._begun, os.SEEK_SET)
         except OSError as error:
             storage_error(self._health, "truncate", error, SpoolFailed)
-        self.size = self._begun
+        self.size = self._on_disk = self._begun
 
     def close(self) -> None:
         """End it; a file in which nothing was kept is removed."""
@@ -146,15 +159,30 @@ class IncomingFile:
         if not self.size and self._health.failed is None:
             os.unlink(self.path)
 
+    def _flush(self, views: Sequence[bytes | memoryview] = ()) -> None:
+        """Write what was held back and `views`."""
+        waiting = [*self._held, *views]
+        self._let_go()
+        try:
+            for start in range(0, len(waiting), IOV_MAX):
+                self._write_some(waiting[start : start + IOV_MAX])
+        except OSError as error:
+            raise storage_error(self._health, "write", error, SpoolFailed) from error
+        finally:
+            self.size = self._on_disk
+
+    def _let_go(self) -> None:
+        self._held, self._held_back = [], 0
+
     def _write_some(self, views: Sequence[bytes | memoryview]) -> None:
         written = os.writev(self._descriptor, views)
-        self.size += written
+        self._on_disk += written
         for view in views:
             skip = min(written, len(view))
             written -= skip
             while skip < len(view):
                 more = os.write(self._descriptor, memoryview(view)[skip:])
-                self.size += more
+                self._on_disk += more
                 skip += more
 
 

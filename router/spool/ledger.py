@@ -36,10 +36,9 @@ class Ledger(Protocol):
     finishing fails the claim stays: finish again later, or give it back.
     """
 
-    def accept(self, arrival: Arrival) -> Future[int]:
-        """Record an instance with its copies and first deliveries; its file must be synced.
-
-        The file's directory is synced before the commit. The result is the instance's id.
+    def accept(self, arrival: Arrival, waited_for: bool = True) -> Future[int]:
+        """Record an instance with its copies and first deliveries; its file must be synced. The
+        result is the instance's id. Not `waited_for`, it comes a little later, with others.
         """
 
     def refused(self, refusal: IntakeRefusal) -> None:

@@ -140,7 +140,7 @@ class Spool:
             self._accept(arrival)
 
     def _accept(self, arrival: Arrival) -> Future[int]:
-        future = self.ledger.accept(arrival)
+        future = self.ledger.accept(arrival, waited_for=False)
         future.add_done_callback(lambda done: self._note_accepted(arrival, done.exception()))
         return future
 

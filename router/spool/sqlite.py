@@ -71,8 +71,8 @@ class SqliteLedger:
     def __repr__(self) -> str:
         return f"SqliteLedger({self._writer!r}, {self._claims!r})"
 
-    def accept(self, arrival: Arrival) -> Future[int]:
-        return self._writer.submit(partial(self._accept, arrival))
+    def accept(self, arrival: Arrival, waited_for: bool = True) -> Future[int]:
+        return self._writer.submit(partial(self._accept, arrival), waited_for)
 
     def _accept(self, arrival: Arrival, transaction: Transaction) -> int:
         return accepting.accept(transaction, arrival, self._paths)
@@ -124,7 +124,7 @@ class SqliteLedger:
                 finishing.finish(transaction, attempt)
             transaction.after_commit.append(partial(self._claims.end_deliveries, ids))
 
-        return self._writer.submit(operation)
+        return self._writer.submit(operation, waited_for=False)
 
     def release_claims(self, delivery_ids: Collection[int]) -> None:
         self._claims.end_deliveries(delivery_ids)
