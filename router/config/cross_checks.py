@@ -31,7 +31,25 @@ def cross_check(root: Section, findings: Findings) -> None:
         for status in _scalars(destination.get("delivered_statuses")):
             if type(status.value) is int and re.fullmatch(r"0\d+", status.raw):
                 findings.wrong(status, f"is the number {status.value} here; write 0x{status.raw}")
+    _check_fallbacks(root, findings)
     _check_routes(root, findings)
+
+
+def _check_fallbacks(root: Section, findings: Findings) -> None:
+    """Each leads to another destination, and never back to where it began."""
+    names = _names(root, "destinations")
+    after: dict[str, Scalar] = {}
+    for name, destination in root.sections("destinations"):
+        fallback = destination.get("fallback")
+        if isinstance(fallback, Scalar) and isinstance(fallback.value, str):
+            _check_name(fallback, "destination", names, findings)
+            after[name] = fallback
+    for name, fallback in after.items():
+        chain = [name]
+        while chain[-1] in after and chain.count(name) == 1 and len(chain) <= len(after):
+            chain.append(after[chain[-1]].raw)
+        if chain[-1] == name and len(chain) > 1:
+            findings.wrong(fallback, f"goes round in a circle: {' -> '.join(chain)}")
 
 
 def _check_listeners(root: Section, findings: Findings) -> None:

@@ -1,6 +1,7 @@
 """The checked, frozen configuration: attributes are exactly the keys of the YAML file.
 
-Durations are seconds (`never`: infinite), sizes bytes, paths absolute, mappings in file order.
+Durations are seconds (`never`: infinite), sizes bytes, rates bytes per second (`unlimited`:
+infinite), paths absolute, mappings in file order.
 Defaults are written as a file would have them and read the same way.
 """
 
@@ -113,6 +114,9 @@ class DestinationConfig(Model):
     close_after: v.CloseAfter = _written("5 s")
     retry: Retry = _written({})
     object_tries: v.Count = 3
+    schedule: v.Schedule = _written(())
+    bandwidth: v.Rate = _written("unlimited")
+    fallback: str | None = None
     priority: v.Priority = 0
     chain: Chain = ()
 
@@ -128,6 +132,11 @@ class DicomDestination(DestinationConfig):
     timeouts: Timeouts = _written({})
     delivered_statuses: v.Many[v.Status] = ()
     transfer_syntaxes: v.AsIsOr[v.MadeTransferSyntax] = "as_is"
+
+    @property
+    def address(self) -> str:
+        """The host where it is given as an address; nothing where it is a name."""
+        return self.host if ":" in self.host or self.host.replace(".", "").isdigit() else ""
 
 
 class FolderDestination(DestinationConfig):
@@ -169,6 +178,14 @@ class Logging(Model):
     patient_data: bool = False
 
 
+class Alerts(Model):
+    """After how long trouble with a destination is told, and to whom besides the log."""
+
+    after: v.Many[v.Duration] = _written(("15 min", "1 h", "24 h"))
+    command: v.Many[str] = ()
+    webhook: v.WebAddress | None = None
+
+
 def _destination_type(value: Any) -> str:  # noqa: ANN401
     named = value.get("type", "dicom") if isinstance(value, Mapping) else "dicom"
     return named if named in ("dicom", "folder") else "plugin"
@@ -194,5 +211,6 @@ class Config(Model):
     processing: Processing = _written({})
     timezone: v.TimeZone = _written("local")
     logging: Logging = _written({})
+    alerts: Alerts = _written({})
     include: v.Many[str] = ()
     lints: Annotated[tuple[Mistake, ...], _AsBuilt] = _added("lints", default=())

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Mapping
 
 from router.config.mistakes import suggest
 
@@ -12,7 +13,11 @@ _BYTES = {
     **{f"{prefix}iB": 1024**power for power, prefix in enumerate("KMGT", 1)},
     "KB": 1000,
 }
-_AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)")
+_RATES = {
+    **{f"{unit}/s": size for unit, size in _BYTES.items()},
+    **{f"{prefix}bit/s": 1000**power / 8 for power, prefix in enumerate("kMG", 1)},
+}
+_AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z/]*)")
 
 
 def duration(value: object) -> float:
@@ -30,7 +35,17 @@ def size(value: object) -> int:
     return int(_amount(value, _BYTES, "a size such as 200 MB or 5 GiB"))
 
 
-def _amount(value: object, units: dict[str, float] | dict[str, int], expected: str) -> float:
+def rate(value: object) -> float:
+    """Bytes per second of `20 MB/s` or `100 Mbit/s`; `unlimited` is infinite."""
+    if value == "unlimited":
+        return math.inf
+    amount = _amount(value, _RATES, "a rate such as 20 MB/s or 100 Mbit/s")
+    if not amount:
+        raise ValueError("nothing would ever be sent; `dicom-router pause` is for that")
+    return amount
+
+
+def _amount(value: object, units: Mapping[str, float], expected: str) -> float:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise ValueError(f"expected {expected}")
     match = _AMOUNT.fullmatch(str(value).strip())

@@ -34,11 +34,10 @@ NOT_SUPPORTED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("peers.*.certificate", ("*",)),
     ("peers.*.services.*", ("find", "move", "get", "worklist")),
     ("destinations.*.type", ("dicomweb",)),
-    ("destinations.*.priority", ("[-1-9]*",)),
     *(
         (f"destinations.*.{key}", ("*",))
         for key in (
-            *("tls", "resend", "spool_limit", "when_full", "fallback", "schedule", "bandwidth"),
+            *("tls", "resend", "spool_limit", "when_full"),
             *("required", "outside", "when_removed", "query", "index"),
         )
     ),

@@ -4,6 +4,7 @@ import ipaddress
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
@@ -19,7 +20,8 @@ from pydicom.charset import python_encoding
 from pydicom.uid import AllTransferSyntaxes
 
 from router.config.mistakes import nearest
-from router.config.units import duration, duration_or_never, size
+from router.config.schedule import Period, period
+from router.config.units import duration, duration_or_never, rate, size
 from router.template import PathTemplate
 
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -149,6 +151,13 @@ def dimse_status(value: object) -> int:
     return whole_number(value, 0, 0xFFFF)
 
 
+def web_address(text: str) -> str:
+    address = urlsplit(text)
+    if address.scheme not in ("http", "https") or not address.hostname:
+        raise ValueError(f"'{text}' is not an address such as https://pager.example/hook")
+    return text
+
+
 def close_after(value: object) -> float | Literal["study"]:
     return "study" if value == "study" else duration(value)
 
@@ -195,6 +204,9 @@ Duration = Annotated[float, PlainValidator(duration)]
 DurationOrNever = Annotated[float, PlainValidator(duration_or_never)]
 CloseAfter = Annotated[float | Literal["study"], PlainValidator(close_after)]
 Size = Annotated[int, PlainValidator(size)]
+Rate = Annotated[float, PlainValidator(rate)]
+Schedule = Many[Annotated[Period, PlainValidator(lambda value: period(_text(value)))]]
+WebAddress = Annotated[str, AfterValidator(web_address)]
 Count = Annotated[int, _whole(1)]
 Workers = Annotated[int | Literal["auto"], PlainValidator(workers)]
 Priority = Annotated[int, _whole(-(2**31), 2**31)]

@@ -5,52 +5,74 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
+from router.config.schedule import is_open
+from router.delivery.bandwidth import Bandwidth
 from router.delivery.breaker import Breaker
+from router.delivery.turns import BATCH, Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection, Sequence
     from concurrent.futures import Future
+    from datetime import tzinfo
 
     from router.config import DestinationConfig
     from router.delivery.breaker import Outage
     from router.delivery.proposal import Kind
-    from router.spool import Attempt, DeliveryTask, Ledger
+    from router.spool import Attempt, DeliveryTask, Ledger, StandIn
 
 log = logging.getLogger("router.delivery")
 
-_CLAIMED_PER_LANE = 64  # deliveries held in memory; what a crash sends again at most
-_BATCH = 16
 _LOOK_AGAIN = 30.0  # seconds; only a safety net: the ledger tells when there is something
+_DUE_AGAIN = 0.5  # seconds
 _RECORD_AGAIN = 5.0  # seconds until what could not be written down is tried again
 
 
 class Backlog:
-    """The claimed deliveries of one destination, and whether it is worth trying now.
+    """The deliveries of one destination, and how many lanes may be at them now.
 
-    A study is sent by one lane at a time, in order of arrival. While the destination fails a
-    single lane tries it; the others wait until it works again.
+    A study stays with one lane, its instances in their order, and its lane with one association.
+    As many lanes have one as the breaker's window is wide; of a dead destination a single lane
+    finds out whether it is back. What other destinations are owed that this one stands in for
+    (`covered`) is sent as well, in turn.
     """
 
-    def __init__(self, name: str, settings: DestinationConfig, ledger: Ledger) -> None:
-        self.name = name
+    def __init__(
+        self,
+        settings: DestinationConfig,
+        ledger: Ledger,
+        who: StandIn,
+        *,
+        covered: Callable[[], Sequence[str]],
+        fell: Callable[[], None],
+        timezone: tzinfo | None,
+    ) -> None:
+        self.name = who.destination
         self.settings = settings
         self._ledger = ledger
-        self._breaker = Breaker(settings.retry.first, settings.retry.longest)
+        self._who = who
+        self._covered = covered
+        self._fell = fell  # tells those that stand in for this one
+        self._timezone = timezone
+        retry = settings.retry
+        self._breaker = Breaker(retry.first, retry.longest, settings.associations)
+        self._turns = Turns(overtaking=settings.close_after != "study")
+        self._bandwidth = Bandwidth(settings.bandwidth)
         self._changed = threading.Condition()
-        self._studies: OrderedDict[str, deque[DeliveryTask]] = OrderedDict()
-        self._under_way: dict[int, list[DeliveryTask]] = {}  # by lane, each of one study
-        self._trying: int | None = None  # the lane that probes a failing destination
-        self._more = True  # the ledger may have deliveries we have not claimed
+        self._open: set[int] = set()  # the lanes that have an association
+        self._busy: set[int] = set()  # those of them that are sending
+        self._found_nothing: set[int] = set()  # lanes that need not look until there is news
+        self._look_at = 0.0  # when they need to, of the monotonic clock
+        self._batches = 0
         self._unrecorded: deque[Attempt] = deque()
         self._closed = False
 
     def __repr__(self) -> str:
-        waiting = sum(map(len, self._studies.values()))
-        return f"<Backlog {self.name}: {waiting} claimed, {len(self._under_way)} studies under way>"
+        return f"<Backlog {self.name}: {len(self._busy)} of {self._breaker.window} lanes busy>"
 
     @property
     def outage(self) -> Outage | None:
@@ -59,22 +81,19 @@ class Backlog:
     def wake(self) -> None:
         """The ledger has something for this destination."""
         with self._changed:
-            if not self._more:  # otherwise a lane is about to claim, or keeps silent
-                self._more = True
-                self._changed.notify_all()
+            if self._found_nothing:  # otherwise a lane is about to look, or keeps silent
+                self._look_again()
 
     def try_now(self) -> None:
         """Do not wait for the end of the silence that followed a failure."""
         with self._changed:
             self._breaker.try_now()
-            self._more = True
-            self._changed.notify_all()
+            self._look_again()
 
     def close(self) -> None:
-        """No lane gets anything any more; what is claimed and not being sent is given back."""
+        """No lane gets anything any more."""
         with self._changed:
             self._closed = True
-            self._give_back_all()
             self._changed.notify_all()
 
     @property
@@ -83,56 +102,81 @@ class Backlog:
 
     @property
     def halted(self) -> bool:
-        """Nothing more is to be sent: closed, paused, or the ledger cannot be told of it."""
-        return self._closed or bool(self._unrecorded) or self.name in self._ledger.paused()
+        """Nothing more is to be sent: closed, paused, not scheduled now, or the ledger cannot be
+        told of it.
+        """
+        return (
+            self._closed
+            or bool(self._unrecorded)
+            or self.name in self._ledger.paused()
+            or not is_open(self.settings.schedule, datetime.now(self._timezone))
+        )
 
     def take(self, lane: int, timeout: float) -> list[DeliveryTask]:
-        """A few deliveries of one study, in order; none when nothing came within `timeout`."""
+        """A few deliveries of one study, in order; none when nothing came within `timeout`: then
+        the lane is to close its association and say so (`left`).
+        """
         deadline = time.monotonic() + timeout
         with self._changed:
-            self._let_go(lane)
+            self._busy.discard(lane)
+            self._changed.notify_all()
             while not self._closed:
-                silence = self._wait_for_ledger() or self._silence()
-                if not silence:
-                    batch = self._next_batch(lane)
-                    if batch:
-                        return batch
+                wait = self._wait_for_ledger() or self._wait_for_turn(lane)
+                batch = [] if wait else self._next_batch(lane)
+                if batch:
+                    return batch
                 left = deadline - time.monotonic()
                 if left <= 0:
                     break
-                self._changed.wait(min(left, silence or self._until_due()))
+                self._changed.wait(min(left, wait or self._until_due()))
             return []
 
-    def upcoming_kinds(self) -> set[Kind]:
-        """The kinds of objects that are claimed: worth proposing now."""
+    def left(self, lane: int) -> None:
+        """The lane has no association any more: another may open one."""
         with self._changed:
-            return {
-                (task.sop_class_uid, task.transfer_syntax)
-                for tasks in (*self._studies.values(), *self._under_way.values())
-                for task in tasks
-            }
+            if lane in self._open:
+                self._leave(lane)
+
+    def pace(self, task: DeliveryTask) -> None:
+        """Wait until the bandwidth allows for this one; not while nothing is to be sent."""
+        with self._changed:
+            while not self.halted and (wait := self._bandwidth.waits(time.monotonic())):
+                self._changed.wait(wait)
+            if not self.halted:
+                self._bandwidth.spend(task.size)
+
+    def upcoming_kinds(self) -> set[Kind]:
+        """The kinds of objects that wait: worth proposing now."""
+        return {
+            kind
+            for name in (self.name, *self._covered())
+            for kind in self._ledger.waiting_kinds(name)
+        }
 
     def give_back(self, unsent: Collection[DeliveryTask]) -> None:
         """Claimed deliveries that were not tried."""
         self._ledger.release_claims([task.delivery_id for task in unsent])
 
-    def failed(self, unsent: Collection[DeliveryTask], reason: str) -> None:
-        """The destination failed: keep silent for a while, longer each time."""
+    def failed(self, lane: int, unsent: Collection[DeliveryTask], reason: str) -> None:
+        """The lane's association failed: fewer of them, or silence for a while."""
         with self._changed:
-            silence = self._breaker.failed(reason, time.monotonic(), datetime.now(UTC))
+            in_use = len(self._open | {lane})
+            now = time.monotonic()
+            silence = self._breaker.failed(reason, now, datetime.now(UTC), in_use)
             self.give_back(unsent)
-            self._give_back_all()
-            self._more = True
-            self._changed.notify_all()
+            self._leave(lane)
         log.warning(
-            "destination.failed destination=%s reason=%s silence=%.0fs", self.name, reason, silence
-        )
+            "destination.failed destination=%s reason=%s associations=%d silence=%.0fs",
+            self.name, reason, in_use - 1, silence,
+        )  # fmt: skip
+        self._fell()
 
     def worked(self) -> None:
         """The destination took or judged an object: it is up."""
         with self._changed:
-            over = self._breaker.worked()
-            if over:
+            before = self._breaker.window
+            over = self._breaker.worked(time.monotonic())
+            if over or self._breaker.window > before:
                 self._changed.notify_all()
         if over:
             log.info(
@@ -166,63 +210,56 @@ class Backlog:
         """
         if not self.halted:
             return 0.0
-        self._give_back_all()
-        self._more = True
+        self._found_nothing.clear()
         for _ in range(len(self._unrecorded)):
             self.record(self._unrecorded.popleft())
         return _RECORD_AGAIN
 
-    def _silence(self) -> float:
-        """Seconds to keep silent: 0 when the destination may be tried."""
-        if self._breaker.outage is None:
+    def _wait_for_turn(self, lane: int) -> float:
+        """Seconds until the lane should look again whether it may send: 0 when it may."""
+        if self._breaker.outage:
+            return _LOOK_AGAIN if self._busy else self._breaker.waits(time.monotonic())
+        if lane in self._open:
             return 0.0
-        if self._trying is not None:
-            return _LOOK_AGAIN
-        return self._breaker.waits(time.monotonic())
+        others_can = self._open - self._busy
+        return _LOOK_AGAIN if others_can or len(self._open) >= self._breaker.window else 0.0
 
     def _next_batch(self, lane: int) -> list[DeliveryTask]:
-        taken = {batch[0].study_instance_uid for batch in self._under_way.values()}
-        if self._studies.keys() <= taken:
-            self._claim()
-        for study, tasks in self._studies.items():
-            if study in taken:
-                continue
-            batch = [tasks.popleft() for _ in range(min(_BATCH, len(tasks)))]
-            self._under_way[lane] = batch
-            if self._breaker.outage:
-                self._trying = lane
-            if not tasks:
-                del self._studies[study]
-            return batch
+        if lane in self._found_nothing and time.monotonic() < self._look_at:
+            return []
+        names = (self.name, *self._covered())
+        self._batches += 1
+        for offset in range(len(names)):
+            name = names[(self._batches + offset) % len(names)]
+            choose = partial(self._turns.choose, lane, name)
+            who = None if name == self.name else self._who
+            batch = self._ledger.claim_study(name, BATCH, choose, who)
+            if batch:
+                self._open.add(lane)
+                self._busy.add(lane)
+                self._changed.notify_all()  # there may be something for others
+                return list(batch)
+        self._found_nothing.add(lane)
         return []
-
-    def _claim(self) -> None:
-        room = _CLAIMED_PER_LANE * self.settings.associations
-        room -= sum(map(len, self._studies.values()))
-        if not self._more or room <= 0:
-            return
-        claimed = self._ledger.claim(self.name, room)
-        self._more = len(claimed) == room
-        for task in claimed:
-            self._studies.setdefault(task.study_instance_uid, deque()).append(task)
 
     def _until_due(self) -> float:
         """Seconds until a waiting try is due; it is claimed then, without anybody telling."""
-        due = self._ledger.next_due(f"destination:{self.name}")
-        if due is None:
-            return _LOOK_AGAIN
-        self._more = True
-        return min(max((due - datetime.now(UTC)).total_seconds(), 0.05), _LOOK_AGAIN)
+        topics = [f"destination:{name}" for name in (self.name, *self._covered())]
+        due = [moment for topic in topics if (moment := self._ledger.next_due(topic))]
+        wait = _LOOK_AGAIN
+        if due:
+            wait = min((min(due) - datetime.now(UTC)).total_seconds(), wait)
+        if wait <= 0:  # it has just become due, or its study is another lane's
+            wait = _DUE_AGAIN
+        self._look_at = time.monotonic() + wait
+        return wait
 
-    def _let_go(self, lane: int) -> None:
-        """The lane has done what it was given."""
-        self._under_way.pop(lane, None)
-        if self._trying == lane:
-            self._trying = None
+    def _look_again(self) -> None:
+        self._found_nothing.clear()
         self._changed.notify_all()
 
-    def _give_back_all(self) -> None:
-        self._ledger.release_claims(
-            [task.delivery_id for tasks in self._studies.values() for task in tasks]
-        )
-        self._studies.clear()
+    def _leave(self, lane: int) -> None:
+        self._open.discard(lane)
+        self._busy.discard(lane)
+        self._turns.forget(lane)
+        self._look_again()

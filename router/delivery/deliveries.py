@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from router.config import DicomDestination, FolderDestination
@@ -13,10 +14,12 @@ from router.delivery.dicom import DicomSender
 from router.delivery.folder import FolderSender
 from router.delivery.lane import Lane
 from router.delivery.outgoing import PluginSender, RewritingSender
-from router.spool import Selection
+from router.delivery.probe import probe
+from router.spool import Selection, StandIn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import tzinfo
 
     from router.config import AnyDestination
     from router.delivery.breaker import Outage
@@ -26,20 +29,35 @@ if TYPE_CHECKING:
 log = logging.getLogger("router.delivery")
 
 _TOPIC = "destination:"
+_DOWN = 2  # failures: the first, and the try after the first silence
 
 
 class Deliveries:
     """Sends what the ledger has for each configured destination, each on its own."""
 
     def __init__(
-        self, ledger: Ledger, destinations: Mapping[str, AnyDestination], hooks: Hooks
+        self,
+        ledger: Ledger,
+        destinations: Mapping[str, AnyDestination],
+        hooks: Hooks,
+        timezone: tzinfo | None = None,
     ) -> None:
+        """`timezone` is that of schedules, the machine's own without."""
         self._ledger = ledger
         self._hooks = hooks
         self._lock = threading.Lock()
         self._lanes: dict[str, list[Lane]] = {}
+        self._destinations = destinations
         self._backlogs = {
-            name: Backlog(name, settings, ledger) for name, settings in destinations.items()
+            name: Backlog(
+                settings,
+                ledger,
+                _who(name, settings),
+                covered=partial(self._covered, name),
+                fell=partial(self._told, {_TOPIC + name}),
+                timezone=timezone,
+            )
+            for name, settings in destinations.items()
         }
 
     def start(self) -> None:
@@ -74,19 +92,40 @@ class Deliveries:
 
     def _told(self, topics: set[str]) -> None:
         for topic in topics:
-            backlog = self._backlogs.get(topic.removeprefix(_TOPIC))
-            if backlog is not None and topic.startswith(_TOPIC):
-                self._start_lanes(backlog)
-                backlog.wake()
+            if topic.startswith(_TOPIC):
+                for name in self._takers(topic.removeprefix(_TOPIC)):
+                    self._start_lanes(self._backlogs[name])
+                    self._backlogs[name].wake()
+
+    def _takers(self, destination: str) -> list[str]:
+        """Who may send what is for this destination: itself and, if it is down, its fallback,
+        then that one's if it is down as well. One pause with nothing better is no reason yet.
+        """
+        takers = [destination] if destination in self._backlogs else []
+        while takers:
+            outage = self._backlogs[takers[-1]].outage
+            fallback = self._destinations[takers[-1]].fallback
+            if fallback is None or outage is None or outage.failures < _DOWN:
+                break
+            takers.append(fallback)
+        return takers
+
+    def _covered(self, name: str) -> list[str]:
+        """The destinations that `name` stands in for now: those whose other fallbacks are down."""
+        return [
+            other for other in self._backlogs if other != name and self._takers(other)[-1] == name
+        ]
 
     def _start_lanes(self, backlog: Backlog) -> None:
         """Threads are made for destinations that get something, not for all that are configured."""
         with self._lock:
             if backlog.name in self._lanes or backlog.closed:
                 return
+            settings = backlog.settings
+            probing = partial(probe, settings) if isinstance(settings, DicomDestination) else None
             ended = self._hooks.ended if self._hooks.tells(backlog.name) else None
             lanes = [
-                Lane(number, backlog, lambda: self._open_sender(backlog), ended)
+                Lane(number, backlog, lambda: self._open_sender(backlog), probing, ended)
                 for number in range(backlog.settings.associations)
             ]
             self._lanes[backlog.name] = lanes
@@ -106,3 +145,10 @@ class Deliveries:
         if isinstance(settings, FolderDestination):
             return FolderSender(settings)
         return PluginSender(self._hooks.open(backlog.name))
+
+
+def _who(name: str, settings: AnyDestination) -> StandIn:
+    """A destination as those know it that it may stand in for."""
+    if not isinstance(settings, DicomDestination):
+        return StandIn(name)
+    return StandIn(name, settings.ae_title, settings.address)

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -35,12 +36,14 @@ class Lane(threading.Thread):
         number: int,
         backlog: Backlog,
         open_sender: Callable[[], TaskSender],
+        probe: Callable[[DeliveryTask], None] | None,
         ended: Callable[[Delivery], None] | None,
     ) -> None:
         super().__init__(name=f"deliver-{backlog.name}-{number}", daemon=True)
         self._number = number
         self._backlog = backlog
         self._open_sender = open_sender
+        self._probe = probe
         self._ended = ended
         self._sender: TaskSender | None = None
         self._study = ""  # the last one this lane was given something of
@@ -48,9 +51,11 @@ class Lane(threading.Thread):
     def run(self) -> None:
         while not self._backlog.closed:
             tasks = self._take()
-            if not tasks or self._wants_its_own_association(tasks[0]):
+            if tasks:
+                self._send_all(tasks)
+            else:
                 self._close_sender()
-            self._send_all(tasks)
+                self._backlog.left(self._number)
         self._close_sender()
 
     def _take(self) -> list[DeliveryTask]:
@@ -61,10 +66,6 @@ class Lane(threading.Thread):
             time.sleep(_AFTER_TROUBLE)
             return []
 
-    def _wants_its_own_association(self, task: DeliveryTask) -> bool:
-        last, self._study = self._study, task.study_instance_uid
-        return self._backlog.settings.close_after == "study" and last != self._study
-
     def _patience(self) -> float:
         """Seconds an idle association is kept; `study` closes it when its study is sent."""
         if self._sender is None:
@@ -73,7 +74,10 @@ class Lane(threading.Thread):
         return 0.0 if close_after == "study" else close_after
 
     def _send_all(self, tasks: list[DeliveryTask]) -> None:
+        if self._backlog.outage and self._probe and not self._is_back(tasks, self._probe):
+            return
         for index, task in enumerate(tasks):
+            self._backlog.pace(task)
             if self._backlog.halted:
                 self._backlog.give_back(tasks[index:])
                 return
@@ -83,24 +87,41 @@ class Lane(threading.Thread):
                 self._destination_failed(task, tasks[index + 1 :], failure)
                 return
 
+    def _is_back(self, tasks: list[DeliveryTask], probe: Callable[[DeliveryTask], None]) -> bool:
+        """Ask the destination that failed; where it fails again no object is tried."""
+        self._close_sender()
+        try:
+            probe(tasks[0])
+        except Unavailable as failure:
+            given_up = [task for task in tasks if self._waits_too_long(task)]
+            for task in given_up:
+                self._write_down(task, "held", failure.status, failure.reason)
+            unsent = [task for task in tasks if task not in given_up]
+            self._backlog.failed(self._number, unsent, failure.reason)
+            return False
+        return True
+
     def _send(self, task: DeliveryTask) -> None:
         """Send one and write down how it ended; raises Unavailable."""
+        last, self._study = self._study, task.study_instance_uid
+        if self._backlog.settings.close_after == "study" and last != self._study:
+            self._close_sender()
         try:
             if self._sender is None:
                 self._sender = self._open_sender()
-            text = self._sender.send(task)
+            text = self._sender.send(replace(task, destination=self._backlog.name))
         except Unavailable:
             raise
         except Rejected as refusal:
             self._object_refused(task, refusal)
             self._backlog.worked()
         except Hold as hold:
-            self._write_down(task, "held", None, hold.reason)
+            self._held(task, Rejected(hold.reason))
         except (Exception, SystemExit) as error:
             # A sender that fails in a way of its own: this object waits, the association goes.
             self._close_sender()
             where = f"{type(error).__name__} in the destination's sender"
-            log.exception("delivery.failed destination=%s", task.destination)
+            log.exception("delivery.failed destination=%s", self._backlog.name)
             self._object_refused(task, Rejected(where))
         else:
             status = text.status if isinstance(text, Receipt) else None
@@ -109,21 +130,32 @@ class Lane(threading.Thread):
 
     def _object_refused(self, task: DeliveryTask, refusal: Rejected) -> None:
         if task.refusals + 1 >= self._backlog.settings.object_tries:
-            self._write_down(task, "held", refusal.status, refusal.reason)
+            self._held(task, refusal)
             return
         wait = timedelta(seconds=_FIRST_OBJECT_RETRY * 4**task.refusals)
         self._write_down(task, "refused", refusal.status, refusal.reason, datetime.now(UTC) + wait)
+
+    def _held(self, task: DeliveryTask, refusal: Rejected) -> None:
+        """What only its stand-in would not have may still be taken by its own destination."""
+        stands_in = task.destination != self._backlog.name
+        due = self._behind_the_others(task) if stands_in else None
+        outcome: AttemptOutcome = "refused" if stands_in else "held"
+        self._write_down(task, outcome, refusal.status, refusal.reason, due)
 
     def _destination_failed(
         self, task: DeliveryTask, rest: list[DeliveryTask], failure: Unavailable
     ) -> None:
         self._close_sender()
-        if self._backlog.waits_too_long(task):
+        if self._waits_too_long(task):
             self._write_down(task, "held", failure.status, failure.reason)
         else:
             due = None if isinstance(failure, NotReached) else self._behind_the_others(task)
             self._write_down(task, "retry", failure.status, failure.reason, due)
-        self._backlog.failed(rest, failure.reason)
+        self._backlog.failed(self._number, rest, failure.reason)
+
+    def _waits_too_long(self, task: DeliveryTask) -> bool:
+        own = task.destination == self._backlog.name
+        return own and self._backlog.waits_too_long(task)
 
     def _behind_the_others(self, task: DeliveryTask) -> datetime:
         """When to try again what a destination failed at: it may be the one object that it always
@@ -141,18 +173,22 @@ class Lane(threading.Thread):
         comment: str,
         retry_at: datetime | None = None,
     ) -> None:
-        attempt = Attempt(task.delivery_id, datetime.now(UTC), outcome, status, comment, retry_at)
+        here = self._backlog.name
+        attempt = Attempt(
+            task.delivery_id, datetime.now(UTC), outcome, status, comment, retry_at,
+            None if task.destination == here else here,
+        )  # fmt: skip
         log.log(
             logging.DEBUG if outcome == "delivered" else logging.WARNING,
             "delivery.%s destination=%s route=%s sop_instance=%s status=%s comment=%s",
-            outcome, task.destination, task.route, task.sop_instance_uid,
+            outcome, here, task.route, task.sop_instance_uid,
             "-" if status is None else f"0x{status:04X}", comment,
         )  # fmt: skip
         recorded = self._backlog.record(attempt)
         if self._ended and outcome in ("delivered", "held"):
             with contextlib.suppress(SpoolError):  # said by the backlog
                 recorded.result()
-                self._ended(_delivery(task, attempt))
+                self._ended(_delivery(replace(task, destination=here), attempt))
 
     def _close_sender(self) -> None:
         sender, self._sender = self._sender, None

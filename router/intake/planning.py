@@ -44,8 +44,4 @@ def is_source(association: Association, destination: str, config: Config) -> boo
         return False
     if settings.ae_title != association.calling_ae_title:
         return False
-    return not _is_address(settings.host) or settings.host == association.address
-
-
-def _is_address(host: str) -> bool:
-    return ":" in host or host.replace(".", "").isdigit()
+    return settings.address in ("", association.address)

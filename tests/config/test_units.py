@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from router.config.units import duration, duration_or_never, size
+from router.config.units import duration, duration_or_never, rate, size
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,36 @@ def test_never_is_infinite_only_where_it_makes_sense():
 )
 def test_a_size_is_read_as_bytes(text, bytes_):
     assert size(text) == bytes_
+
+
+@pytest.mark.parametrize(
+    ("text", "bytes_per_second"),
+    [
+        ("20 MB/s", 20e6),
+        ("64 KiB/s", 65536),
+        ("100 Mbit/s", 12.5e6),
+        ("1.5 Gbit/s", 187.5e6),
+        ("unlimited", math.inf),
+    ],
+)
+def test_a_rate_is_read_as_bytes_per_second(text, bytes_per_second):
+    assert rate(text) == bytes_per_second
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("20 MB", "unknown unit 'MB', did you mean 'MB/s'?"),
+        ("100 Mbits/s", "unknown unit 'Mbits/s', did you mean 'Mbit/s'?"),
+        (20, "20 of what? say the unit: a rate such as 20 MB/s or 100 Mbit/s"),
+        (0, "nothing would ever be sent; `dicom-router pause` is for that"),
+        ("fast", "'fast' is not a rate such as 20 MB/s or 100 Mbit/s"),
+    ],
+)
+def test_a_rate_that_cannot_be_read_says_why(text, message):
+    with pytest.raises(ValueError) as caught:
+        rate(text)
+    assert str(caught.value) == message
 
 
 @pytest.mark.parametrize(

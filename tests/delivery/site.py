@@ -146,6 +146,7 @@ class Scp:
         self,
         answer: Callable[[evt.Event], object] = lambda event: 0,
         contexts: Mapping[str, list[str]] | None = None,
+        port: int = 0,
         **handlers: Callable[[evt.Event], object],
     ) -> None:
         self.answer = answer
@@ -157,7 +158,7 @@ class Scp:
             self._ae.add_supported_context(sop_class, syntaxes)
         self._ae.maximum_associations = 50
         self._server = self._ae.make_server(
-            ("127.0.0.1", 0),
+            ("127.0.0.1", port),
             server_class=ThreadedAssociationServer,
             evt_handlers=[
                 (evt.EVT_ACCEPTED, self._accepted),

@@ -181,10 +181,10 @@ def test_without_an_association_everything_waits_in_its_order(
     peer = raw_scp(script)
     deliveries = site.start(destination(peer, "timeouts: {association: 300 ms}"))
     first, second = site.queue(), site.queue()
-    wait_until(lambda: len(site.attempts(first)) >= 2)
+    wait_until(lambda: (outage := deliveries.outages().get("pacs")) and outage.failures > 2)
     assert reason in deliveries.outages()["pacs"].reason
-    assert {attempt[:2] for attempt in site.attempts(first)} == {("retry", None)}
-    assert site.attempts(second) == []
+    assert [attempt[:2] for attempt in site.attempts(first)] == [("retry", None)]
+    assert site.attempts(second) == [], "whether it is back is asked by C-ECHO"
     assert site.state(first) == site.state(second) == "queued"
 
 

@@ -243,12 +243,14 @@ def test_an_outage_begins_with_the_first_silence_however_many_associations_fail(
     failing = threading.Barrier(associations)
 
     def answer(event):
+        if len(peer.opened) < associations:
+            return 0
         failing.wait(20)
         return 0xA700
 
     peer = scp(answer)
-    for number in range(associations):
-        site.queue(study=f"1.2.{number}")
+    for number in range(40 * associations):
+        site.queue(study=f"1.2.{number % associations}")
     text = destination(peer, associations).replace("first: 100 ms, longest: 200 ms", "first: 1 h")
     deliveries = site.start(text.replace("1 h", "1 h, longest: 24 h"))
     wait_until(lambda: deliveries.outages())

@@ -54,6 +54,66 @@ def test_success_ends_the_outage_and_what_follows_begins_anew():
     assert fail(breaker, 31.0) <= 5
 
 
+def deliver(breaker: Breaker, times: int, at: float = 0.0) -> int:
+    """The window after so many objects went well."""
+    for _ in range(times):
+        breaker.worked(at)
+    return breaker.window
+
+
+def test_the_window_grows_by_one_after_a_row_of_successes_as_long_as_it_is_wide():
+    breaker = Breaker(5, 600, limit=4)
+    assert [deliver(breaker, 1) for _ in range(10)] == [2, 2, 3, 3, 3, 4, 4, 4, 4, 4]
+
+
+@pytest.mark.parametrize(
+    ("in_use", "windows", "dead"),
+    [
+        ([4], [3], False),
+        ([4, 3], [3, 2], False),
+        ([4, 3, 2], [3, 2, 1], True),
+        ([2, 1], [1, 1], True),
+        ([1], [1], True),
+    ],
+)
+def test_a_failure_narrows_it_at_once_and_a_row_of_them_kills(in_use, windows, dead):
+    breaker = Breaker(5, 600, limit=4)
+    deliver(breaker, 6)
+    narrowed = []
+    for number in in_use:
+        silence = breaker.failed("aborted", 0.0, NOW, number)
+        narrowed.append(breaker.window)
+    assert narrowed == windows
+    assert bool(silence) is dead is (breaker.outage is not None)
+
+
+def test_successes_in_between_keep_it_alive():
+    breaker = Breaker(5, 600, limit=4)
+    deliver(breaker, 6)
+    for _ in range(10):
+        assert breaker.failed("aborted", 0.0, NOW, 2) == 0
+        assert deliver(breaker, 1) == 1
+
+
+def test_a_peer_that_takes_fewer_is_asked_for_one_more_now_and_then():
+    breaker = Breaker(5, 600, limit=3)
+    deliver(breaker, 3)
+    now = 0.0
+    for pause in (5, 10, 20, 40):
+        now += 200
+        breaker.failed("local limit exceeded", now, NOW, 3)
+        assert deliver(breaker, 50, at=now + 0.7 * pause) == 2, "not after every few objects"
+        assert deliver(breaker, 2, at=now + pause) == 3
+
+
+def test_after_an_outage_it_begins_with_one():
+    breaker = Breaker(5, 600, limit=4)
+    deliver(breaker, 6)
+    fail(breaker)
+    assert breaker.window == 1
+    assert deliver(breaker, 1) == 2
+
+
 def test_somebody_may_say_that_it_is_worth_trying_now():
     breaker = Breaker(5, 600)
     fail(breaker)

@@ -28,11 +28,11 @@ class Failing:
         failed.set_exception(SpoolFull("no space left for the ledger"))
         return failed
 
-    def claim(self, *arguments):
+    def claim_study(self, *arguments):
         if self.unreadable:
             self.unreadable -= 1
             raise OSError("cannot be read")
-        return self._ledger.claim(*arguments)
+        return self._ledger.claim_study(*arguments)
 
 
 @pytest.fixture
