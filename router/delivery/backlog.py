@@ -121,7 +121,7 @@ class Backlog:
             self._busy.discard(lane)
             self._changed.notify_all()
             while not self._closed:
-                wait = self._wait_for_ledger() or self._wait_for_turn(lane)
+                wait = self._wait_for_ledger(lane) or self._wait_for_turn(lane)
                 batch = [] if wait else self._next_batch(lane)
                 if batch:
                     return batch
@@ -204,13 +204,14 @@ class Backlog:
 
     # All below with the lock held.
 
-    def _wait_for_ledger(self) -> float:
+    def _wait_for_ledger(self, lane: int) -> float:
         """Seconds to wait where nothing is to be sent: what the ledger cannot be told of now would
         be sent again after a restart.
         """
         if not self.halted:
             return 0.0
-        self._found_nothing.clear()
+        self._found_nothing.add(lane)  # until there is news: it may be resumed
+        self._look_at = 0.0
         for _ in range(len(self._unrecorded)):
             self.record(self._unrecorded.popleft())
         return _RECORD_AGAIN
