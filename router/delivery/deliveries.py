@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("router.delivery")
 
 _TOPIC = "destination:"
-_DOWN = 2  # failures: the first, and the try after the first silence
 
 
 class Deliveries:
@@ -84,6 +83,11 @@ class Deliveries:
         """The destinations that fail at the moment."""
         return {name: backlog.outage for name, backlog in self._backlogs.items() if backlog.outage}
 
+    def stand_in(self, name: str) -> str | None:
+        """Who sends in the stead of a destination that is down."""
+        taker = self._takers(name)[-1]
+        return None if taker == name else taker
+
     def try_now(self, name: str | None = None) -> None:
         """Do not wait out the silence after a failure: somebody says that it is worth trying."""
         for backlog in self._backlogs.values():
@@ -98,14 +102,13 @@ class Deliveries:
                     self._backlogs[name].wake()
 
     def _takers(self, destination: str) -> list[str]:
-        """Who may send what is for this destination: itself and, if it is down, its fallback,
-        then that one's if it is down as well. One pause with nothing better is no reason yet.
+        """Who may send what is for this destination: itself and, while it is down, its fallback,
+        then that one's while it is down as well.
         """
         takers = [destination] if destination in self._backlogs else []
-        while takers:
-            outage = self._backlogs[takers[-1]].outage
+        while takers and self._backlogs[takers[-1]].is_down:
             fallback = self._destinations[takers[-1]].fallback
-            if fallback is None or outage is None or outage.failures < _DOWN:
+            if fallback is None:
                 break
             takers.append(fallback)
         return takers

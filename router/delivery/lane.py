@@ -113,34 +113,31 @@ class Lane(threading.Thread):
         except Unavailable:
             raise
         except Rejected as refusal:
-            self._object_refused(task, refusal)
+            self._object_refused(task, refusal, self._backlog.settings.object_tries)
             self._backlog.worked()
         except Hold as hold:
-            self._held(task, Rejected(hold.reason))
+            self._object_refused(task, Rejected(hold.reason), tries=1)
         except (Exception, SystemExit) as error:
             # A sender that fails in a way of its own: this object waits, the association goes.
             self._close_sender()
             where = f"{type(error).__name__} in the destination's sender"
             log.exception("delivery.failed destination=%s", self._backlog.name)
-            self._object_refused(task, Rejected(where))
+            self._object_refused(task, Rejected(where), self._backlog.settings.object_tries)
         else:
             status = text.status if isinstance(text, Receipt) else None
             self._write_down(task, "delivered", status, text)
             self._backlog.worked()
 
-    def _object_refused(self, task: DeliveryTask, refusal: Rejected) -> None:
-        if task.refusals + 1 >= self._backlog.settings.object_tries:
-            self._held(task, refusal)
-            return
-        wait = timedelta(seconds=_FIRST_OBJECT_RETRY * 4**task.refusals)
-        self._write_down(task, "refused", refusal.status, refusal.reason, datetime.now(UTC) + wait)
-
-    def _held(self, task: DeliveryTask, refusal: Rejected) -> None:
-        """What only its stand-in would not have may still be taken by its own destination."""
-        stands_in = task.destination != self._backlog.name
-        due = self._behind_the_others(task) if stands_in else None
-        outcome: AttemptOutcome = "refused" if stands_in else "held"
-        self._write_down(task, outcome, refusal.status, refusal.reason, due)
+    def _object_refused(self, task: DeliveryTask, refusal: Rejected, tries: int) -> None:
+        status, reason = refusal.status, refusal.reason
+        if task.destination != self._backlog.name:
+            # What its stand-in would not have may still be taken by its own destination.
+            self._write_down(task, "refused", status, reason, self._behind_the_others(task))
+        elif task.refusals + 1 >= tries:
+            self._write_down(task, "held", status, reason)
+        else:
+            wait = timedelta(seconds=_FIRST_OBJECT_RETRY * 4**task.refusals)
+            self._write_down(task, "refused", status, reason, datetime.now(UTC) + wait)
 
     def _destination_failed(
         self, task: DeliveryTask, rest: list[DeliveryTask], failure: Unavailable

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from router.config import DicomDestination, FolderDestination
+from router.config.schedule import is_open, opens
 from router.spool import Selection
 
 if TYPE_CHECKING:
@@ -49,12 +50,18 @@ class Actions:
     def status(self) -> Json:
         """How everything stands, see `words`; a running router adds what only it knows."""
         keep_free = self.config.spool.keep_free
+        now = datetime.now(self.config.timezone)
         return {
             "running": False,
             "listeners": [],
             "outages": {},
             "destinations": {
                 name: address(settings) for name, settings in self.config.destinations.items()
+            },
+            "scheduled": {
+                name: opens(settings.schedule, now).isoformat()
+                for name, settings in self.config.destinations.items()
+                if not is_open(settings.schedule, now)
             },
             "space": {
                 "directory": str(self.spool.directory),

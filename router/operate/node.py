@@ -83,7 +83,7 @@ class Node:
         self._pool = WorkerPool(count, plugins, self._spool.workspaces)
         self._processor = Processor(ledger, self._pool, self._generation.route_chains.get)
         hooks = DestinationHooks(self._pool, self._spool.outgoing, lambda: self._generation)
-        self._deliveries = Deliveries(ledger, config.destinations, hooks)
+        self._deliveries = Deliveries(ledger, config.destinations, hooks, config.timezone)
         self._housekeeping = Housekeeping(self._spool, lambda: self._generation)
         self._control = ControlServer(self._spool.directory, _Live(self).table())
         parts: tuple[Callable[[], None], ...] = (
@@ -166,6 +166,7 @@ class _Live(Actions):
                     "since": outage.since.isoformat(),
                     "failures": outage.failures,
                     "reason": outage.reason,
+                    "stand_in": node._deliveries.stand_in(name),
                 }
                 for name, outage in node._deliveries.outages().items()
             },

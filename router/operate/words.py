@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 Status = dict[str, Any]
 
+_FOR_GOOD = "association rejected for good"  # as `router.wire` words it
+
 
 def needs_attention(status: Status, now: datetime | None = None) -> list[str]:
     """A sentence for everything somebody should look at."""
@@ -102,7 +104,11 @@ def _destination(destination: Status, status: Status, now: datetime) -> Iterator
         yield f"{name} is paused; {waits} (dicom-router resume {name})"
     if outage and destination["queued"]:
         since = _since(outage["since"], now)
-        yield f"{name} ({where}) is down since {since}: {outage['reason']}; {waits}"
+        reason = outage["reason"]
+        if _FOR_GOOD in reason:
+            reason += " - this will not pass: its settings or the AE titles here have to change"
+        took = f"; {outage['stand_in']} takes over" if outage.get("stand_in") else ""
+        yield f"{name} ({where}) is down since {since}: {reason}; {waits}{took}"
     elif name not in status["destinations"] and destination["queued"]:
         yield f"{name} is not in the configuration; {waits}"
     elif destination["failing_since"] and destination["queued"]:
@@ -146,7 +152,9 @@ def _flow(destination: Status, status: Status, now: datetime) -> str:
     where = status["destinations"].get(name, "not in the configuration")
     last = destination["last_success"]
     delivered = f"last delivery {_ago(last, now)}" if last else "nothing delivered yet"
-    return f"{name} ({where}): {_waiting(destination)}; {delivered}"
+    opens = status["scheduled"].get(name)
+    when = f"; outside its schedule until {_moment(opens)}" if opens else ""
+    return f"{name} ({where}): {_waiting(destination)}{when}; {delivered}"
 
 
 def _spool(status: Status) -> str:
@@ -166,6 +174,10 @@ def _status(code: int | None) -> str:
 def _since(iso: str, now: datetime) -> str:
     then = datetime.fromisoformat(iso)
     return f"{then.astimezone():%Y-%m-%d %H:%M} ({duration((now - then).total_seconds())})"
+
+
+def _moment(iso: str) -> str:
+    return f"{datetime.fromisoformat(iso):%a %Y-%m-%d %H:%M}"
 
 
 def _ago(iso: str, now: datetime) -> str:

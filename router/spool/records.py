@@ -201,7 +201,7 @@ class WaitingStudy:
 class StandIn:
     """Who is to get the deliveries of another destination: its name, and who it is as a sender.
 
-    It gets none of what came from it, and none of an instance that it has a delivery of itself.
+    It gets none of what came from it, and none of an instance that it gets or has got anyway.
     """
 
     destination: str

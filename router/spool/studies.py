@@ -45,12 +45,16 @@ _DUE = """
 SELECT priority, study, id FROM deliveries INDEXED BY deliveries_waiting
 WHERE destination = :to AND state = 'waiting' AND due <= :now ORDER BY due LIMIT :limit
 """
-_UNFIT = """
+_CAME_FROM = """
 SELECT 1 FROM deliveries d JOIN instances i ON i.id = d.instance
     JOIN associations a ON a.id = i.association
-WHERE d.id = :id AND (a.calling_ae_title = :ae_title AND :address IN ('', a.address)
-    OR EXISTS (SELECT 1 FROM deliveries own WHERE own.instance = d.instance
-               AND own.destination = :destination AND own.state != 'suppressed'))
+WHERE d.id = :id AND a.calling_ae_title = :ae_title AND :address IN ('', a.address)
+"""
+_OTHERS = """
+SELECT o.id, o.destination = :destination AND o.state != 'suppressed' OR EXISTS (
+    SELECT 1 FROM attempts a WHERE a.delivery = o.id AND a.destination = :destination
+        AND a.outcome = 'delivered')
+FROM deliveries d JOIN deliveries o ON o.instance = d.instance AND o.id != d.id WHERE d.id = :id
 """
 _KINDS = f"""
 SELECT coalesce(c.sop_class_uid, i.sop_class_uid), coalesce(c.transfer_syntax, i.transfer_syntax)
@@ -85,7 +89,10 @@ class WaitingDeliveries:
                 if level == priority:
                     studies.setdefault(study, []).append(row)
             if stand_in is not None:
-                studies = {study: self._fit(rows, stand_in) for study, rows in studies.items()}
+                studies = {
+                    study: [row for row in rows if self._fits(row, stand_in)]
+                    for study, rows in studies.items()
+                }
             found = {study: sorted(rows) for study, rows in sorted(studies.items()) if rows}
             if found:
                 return found
@@ -115,14 +122,14 @@ class WaitingDeliveries:
             found[study] = unclaimed[:MOST_COUNTED]
         return found
 
-    def _fit(self, rows: list[int], stand_in: StandIn) -> list[int]:
-        who = {
+    def _fits(self, row: int, stand_in: StandIn) -> bool:
+        values = {
+            "id": row,
             "destination": stand_in.destination,
             "ae_title": stand_in.ae_title,
             "address": stand_in.address,
         }
-        return [
-            row
-            for row in rows
-            if self._connection.execute(_UNFIT, who | {"id": row}).fetchone() is None
-        ]
+        if self._connection.execute(_CAME_FROM, values).fetchone():
+            return False
+        others = self._connection.execute(_OTHERS, values)
+        return not any(is_its or other in self._claimed for other, is_its in others)

@@ -49,7 +49,7 @@ class Site:
         path = self.directory / "config.yaml"
         path.write_text(f"destinations:\n{destinations}")
         config = load(path)
-        self.deliveries = Deliveries(self.ledger, config.destinations, hooks or NoHooks())
+        self.deliveries = Deliveries(self.ledger, config.destinations, hooks or NoHooks(), UTC)
         self.deliveries.start()
         return self.deliveries
 
