@@ -152,7 +152,7 @@ def _flow(destination: Status, status: Status, now: datetime) -> str:
     where = status["destinations"].get(name, "not in the configuration")
     last = destination["last_success"]
     delivered = f"last delivery {_ago(last, now)}" if last else "nothing delivered yet"
-    opens = status["scheduled"].get(name)
+    opens = status.get("scheduled", {}).get(name)
     when = f"; outside its schedule until {_moment(opens)}" if opens else ""
     return f"{name} ({where}): {_waiting(destination)}{when}; {delivered}"
 
