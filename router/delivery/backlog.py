@@ -78,6 +78,14 @@ class Backlog:
     def outage(self) -> Outage | None:
         return self._breaker.outage
 
+    @property
+    def is_down(self) -> bool:
+        """It failed, and failed again after the first silence. Not while it is tried again."""
+        outage = self._breaker.outage
+        return (
+            outage is not None and outage.failures > 1 and self._breaker.waits(time.monotonic()) > 0
+        )
+
     def wake(self) -> None:
         """The ledger has something for this destination."""
         with self._changed:

@@ -171,10 +171,8 @@ class Lane(threading.Thread):
         retry_at: datetime | None = None,
     ) -> None:
         here = self._backlog.name
-        attempt = Attempt(
-            task.delivery_id, datetime.now(UTC), outcome, status, comment, retry_at,
-            None if task.destination == here else here,
-        )  # fmt: skip
+        now = datetime.now(UTC)
+        attempt = Attempt(task.delivery_id, now, outcome, status, comment, retry_at, here)
         log.log(
             logging.DEBUG if outcome == "delivered" else logging.WARNING,
             "delivery.%s destination=%s route=%s sop_instance=%s status=%s comment=%s",

@@ -104,26 +104,25 @@ def finish(transaction: Transaction, attempt: Attempt) -> None:
     instance, destination, state, tries = row
     retry_at = None if attempt.retry_at is None else to_microseconds(attempt.retry_at)
     time = to_microseconds(attempt.time)
-    record = (attempt.outcome, attempt.status, attempt.comment, retry_at, attempt.destination)
+    other = None if attempt.destination == destination else attempt.destination
+    record = (attempt.outcome, attempt.status, attempt.comment, retry_at, other)
     transaction.execute(INSERT_ATTEMPT, (delivery, tries + 1, time, *record))
-    transaction.attempted(attempt.destination or destination, attempt)
+    transaction.attempted(other or destination, attempt)
     if attempt.outcome != "delivered" and state not in ("queued", "waiting"):
         transaction.execute(COUNT_TRY, (delivery,))
         return
     new_state: str = attempt.outcome
-    refused = new_state == "refused" and attempt.destination is None
+    refused = new_state == "refused" and other is None
     if new_state in ("retry", "refused"):
         new_state = "queued" if retry_at is None else "waiting"
-    reason = _taken(attempt) if new_state == "delivered" else _reason(attempt)
+    reason = _reason(attempt)
+    if new_state == "delivered":
+        reason = other and f"{other} took it instead"
     transaction.execute(UPDATE_DELIVERY, (new_state, retry_at, reason, time, refused, delivery))
     if new_state in ("delivered", "discarded"):
         transaction.touched.add(instance)
     elif new_state != "held":
         transaction.topics.add(f"destination:{destination}")
-
-
-def _taken(attempt: Attempt) -> str | None:
-    return attempt.destination and f"{attempt.destination} took it instead"
 
 
 def _reason(attempt: Attempt) -> str:

@@ -176,8 +176,8 @@ class Attempt:
     """One try at a delivery: `status` and `comment` as the peer gave them, or what went wrong.
 
     `retry` says that the destination failed, `refused` that it would not have this object; either
-    is due again at `retry_at`, without it at once. `destination` is given where it was not the
-    delivery's own that was tried, but one that stands in for it.
+    is due again at `retry_at`, without it at once. `destination` is where it was tried; it is kept
+    if that was not the delivery's own, but one that stands in for it.
     """
 
     delivery_id: int

@@ -132,7 +132,8 @@ class CopyTrail:
 class DeliveryTrail:
     """What became of one delivery, with every try.
 
-    `suppressed`: not made, since an earlier route sends the same SOP Instance UID there.
+    `suppressed`: not made, since an earlier route sends the same SOP Instance UID there. `note`
+    says that a person had it made: moved from elsewhere, or resent.
     """
 
     destination: str
@@ -142,6 +143,7 @@ class DeliveryTrail:
     reason: str
     changed: datetime
     attempts: tuple[Attempt, ...]
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

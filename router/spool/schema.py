@@ -105,6 +105,9 @@ INSERT INTO totals VALUES(0, 0);
 # What makes an older version's tables those above.
 MIGRATIONS = {
     1: """
+CREATE TABLE files(path TEXT PRIMARY KEY, accepted INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO files SELECT path, max(offset + length) FROM instances WHERE path IS NOT NULL
+    GROUP BY path;
 ALTER TABLE series ADD COLUMN study INTEGER NOT NULL DEFAULT 0;
 UPDATE series SET study = (
     SELECT min(id) FROM series AS one WHERE one.study_instance_uid = series.study_instance_uid);
@@ -138,7 +141,7 @@ def open_writer(path: Path) -> apsw.Connection:
     connection.set_busy_timeout(200)  # only ever waits for readers, in a checkpoint
     for pragma in (
         "journal_mode = WAL",
-        "synchronous = FULL",  # NORMAL loses every commit since the last checkpoint
+        "synchronous = NORMAL",  # the writer itself syncs the WAL, after commits or a little later
         "wal_autocheckpoint = 0",
         "cache_size = -65536",
         "temp_store = MEMORY",

@@ -46,7 +46,8 @@ SELECT id, route, state, destinations, reason, plugin, hook, sop_instance_uid, s
 FROM copies WHERE instance = ? ORDER BY id
 """
 DELIVERIES = """
-SELECT id, copy, destination, state, reason, changed FROM deliveries WHERE instance = ? ORDER BY id
+SELECT id, copy, destination, state, reason, changed, note FROM deliveries
+WHERE instance = ? ORDER BY id
 """
 REFUSALS = """
 SELECT time, listener, calling_ae_title, address, sop_instance_uid, status, reason
@@ -127,8 +128,9 @@ def _deliveries(
             reason=reason or "",
             changed=from_microseconds(changed),
             attempts=_attempts(connection, delivery),
+            note=note or "",
         )
-        for delivery, copy, destination, state, reason, changed in rows
+        for delivery, copy, destination, state, reason, changed, note in rows
     )
 
 

@@ -126,6 +126,8 @@ def test_a_spool_of_the_version_before_goes_on(tmp_path):
     with Spool(tmp_path / "spool") as spool:
         assert waiting(spool) == [2, 1]
         assert claim(spool, 0) == ["1.2.3.1.1", "1.2.3.1.2"]
+        assert [path.exists() for path in (tmp_path / "spool" / "files").glob("*/*")] == [True] * 4
+        fill(spool, ("1.10", 1))
         [instance] = spool.ledger.where("1.2.3.1.0").instances
         assert [each.outcome for each in instance.deliveries[0].attempts] == ["delivered"]
 
@@ -134,7 +136,7 @@ def downgrade(path) -> None:
     """The tables as schema 1 had them."""
     connection = apsw.Connection(str(path))
     connection.execute("""
-        DROP INDEX deliveries_queued; DROP INDEX copies_received;
+        DROP TABLE files; DROP INDEX deliveries_queued; DROP INDEX copies_received;
         ALTER TABLE deliveries RENAME COLUMN study TO series;
         UPDATE deliveries SET series =
             (SELECT series FROM instances WHERE instances.id = deliveries.instance);
