@@ -115,9 +115,8 @@ def finish(transaction: Transaction, attempt: Attempt) -> None:
     refused = new_state == "refused" and other is None
     if new_state in ("retry", "refused"):
         new_state = "queued" if retry_at is None else "waiting"
-    reason = _reason(attempt)
-    if new_state == "delivered":
-        reason = other and f"{other} took it instead"
+    taken = other and f"{other} took it instead"
+    reason = taken if new_state == "delivered" else _reason(attempt)
     transaction.execute(UPDATE_DELIVERY, (new_state, retry_at, reason, time, refused, delivery))
     if new_state in ("delivered", "discarded"):
         transaction.touched.add(instance)

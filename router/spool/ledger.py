@@ -128,6 +128,16 @@ class Ledger(Protocol):
         several destinations is left alone.
         """
 
+    def move(self, selection: Selection, to: str) -> Future[int]:
+        """Make the selected deliveries to another destination; what goes there anyway ends."""
+
+    def resend(
+        self, to: str, study: str | None, route: str | None, since: datetime | None
+    ) -> Future[int]:
+        """Make new deliveries of instances whose files are still here: of each the copy that
+        `route` made, or the first route that did. Not while files are being removed.
+        """
+
     def hold_copies_of_unknown_routes(self, known: Collection[str]) -> Future[int]:
         """Hold unprocessed copies whose route is not in the configuration any more."""
 

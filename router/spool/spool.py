@@ -53,6 +53,7 @@ class Spool:
         self.directory = directory.absolute()
         self._health = Health()
         self._held = ExitStack()
+        self._removing = threading.Lock()
         self._space_lock = threading.Lock()
         self._unrecorded: list[Arrival] = []
         self._unrecorded_lock = threading.Lock()
@@ -179,7 +180,7 @@ class Spool:
         if retain == math.inf:
             return 0
         before = (now or datetime.now(UTC)) - timedelta(seconds=retain)
-        return self._remove(self._expirable(before))
+        return self._remove_done(before)
 
     def make_room(self, keep_free: int) -> int:
         """Remove files of done instances, those done first first, until more than `keep_free`
@@ -187,15 +188,24 @@ class Spool:
         """
         removed = 0
         while not self.has_room(keep_free):
-            some = self._remove(self._expirable(datetime.now(UTC)))
+            some = self._remove_done(datetime.now(UTC))
             if not some:
                 break
             removed += some
             self._space = None
         return removed
 
-    def _expirable(self, before: datetime) -> Sequence[Expirable]:
-        return self.ledger.expirable(before, EXPIRED_AT_ONCE, self._files.open_files())
+    def resend(
+        self, to: str, study: str | None, route: str | None, since: datetime | None
+    ) -> int:
+        """See `Ledger.resend`; no file goes meanwhile."""
+        with self._removing:
+            return self.ledger.resend(to, study, route, since).result()
+
+    def _remove_done(self, before: datetime) -> int:
+        with self._removing:
+            open_files = self._files.open_files()
+            return self._remove(self.ledger.expirable(before, EXPIRED_AT_ONCE, open_files))
 
     def _remove(self, instances: Sequence[Expirable]) -> int:
         """Files first: after a crash in between they are found gone and forgotten again."""

@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
-from router.spool import accepting, commands, finishing, listing, recovery, retention, trail
+from router.spool import accepting, finishing, listing, recovery, retention, trail
 from router.spool.claims import Claims
 from router.spool.codec import Paths, now_microseconds, to_microseconds
 from router.spool.schema import open_reader, open_writer
+from router.spool.sqlite_commands import SqliteCommands
 from router.spool.studies import kinds
 from router.spool.summary import summary
 from router.spool.writer import Writer
@@ -50,7 +51,7 @@ P = ParamSpec("P")
 MOST_REFUSALS_WAITING = 1000
 
 
-class SqliteLedger:
+class SqliteLedger(SqliteCommands):
     """See `Ledger`. `root` is the spool's directory; the caller holds its lock."""
 
     def __init__(self, path: Path, root: Path, health: Health) -> None:
@@ -147,36 +148,6 @@ class SqliteLedger:
     ) -> Future[None]:
         return self._write(accepting.plan, instance_id, generation, copies, held_reason)
 
-    def hold(self, selection: Selection, reason: str) -> Future[int]:
-        return self._command(commands.HOLD, selection, reason)
-
-    def release(self, selection: Selection) -> Future[int]:
-        return self._command(commands.RELEASE, selection)
-
-    def retry(self, selection: Selection) -> Future[int]:
-        return self._command(commands.RETRY, selection)
-
-    def first(self, selection: Selection) -> Future[int]:
-        return self._command(commands.FIRST, selection)
-
-    def discard(self, selection: Selection, reason: str) -> Future[int]:
-        return self._command(commands.DISCARD, selection, reason, whole_copies=True)
-
-    def hold_copies_of_unknown_routes(self, known: Collection[str]) -> Future[int]:
-        with self._read() as reader:
-            found = listing.unprocessed_by_route(reader)
-        return commands.in_steps(
-            self._writer,
-            (
-                step
-                for route, copies in found.items()
-                if route not in known
-                for step in commands.steps(
-                    commands.HOLD, {"copies": copies}, f"route {route} is gone from the config"
-                )
-            ),
-        )
-
     def pause(self, destination: str) -> Future[None]:
         return self._set_paused(destination, True)
 
@@ -258,17 +229,6 @@ class SqliteLedger:
             transaction.topics.add(f"destination:{destination}")
 
         return self._writer.submit(operation)
-
-    def _command(
-        self,
-        command: commands.Command,
-        selection: Selection,
-        reason: str = "",
-        whole_copies: bool = False,
-    ) -> Future[int]:
-        with self._read() as reader:
-            selected = listing.select_ids(reader, selection, whole_copies)
-        return commands.in_steps(self._writer, commands.steps(command, selected, reason))
 
     def _write(
         self,

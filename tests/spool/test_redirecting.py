@@ -1,0 +1,139 @@
+"""Deliveries moved to another destination, and instances sent again while their files are here."""
+
+from datetime import timedelta
+
+import pytest
+
+from router.spool import Attempt, HeldCopy, Selection, Spool
+
+from .making import (
+    LATER,
+    NOW,
+    accept,
+    deliver,
+    delivered,
+    deliveries,
+    finish_copies,
+    planned,
+    processed,
+)
+
+
+def trail(spool: Spool, uid: str = "1.2.3.4.5"):
+    [instance] = spool.ledger.where(uid).instances
+    return instance.deliveries
+
+
+def move(spool: Spool, to: str = "archive", **selection: str) -> int:
+    return spool.ledger.move(Selection(**{"destination": "pacs", **selection}), to).result(20)
+
+
+@pytest.mark.parametrize("state", ["queued", "waiting", "held"])
+def test_what_is_open_is_moved_and_sent_from_there(spool, state):
+    accept(spool, planned("pacs"))
+    [task] = spool.ledger.claim("pacs", 1)
+    if state == "waiting":
+        attempt = Attempt(task.delivery_id, NOW, "refused", 0xC000, "", LATER)
+        spool.ledger.finish([attempt]).result(20)
+    spool.ledger.release_claims([task.delivery_id])
+    if state == "held":
+        spool.ledger.hold(Selection(), "wait").result(20)
+    assert move(spool) == 1
+    assert spool.ledger.claim("pacs", 9) == []
+    [task] = spool.ledger.claim("archive", 9)
+    assert (task.attempts, task.refusals) == (0, 0)
+    [delivery] = trail(spool)
+    assert (delivery.destination, delivery.note) == ("archive", "moved from pacs")
+
+
+def test_only_the_selected_and_nothing_that_is_delivered_is_moved(spool):
+    accept(spool, planned("pacs"), uid="1.1")
+    deliver(spool, "pacs")
+    accept(spool, planned("pacs"), uid="1.2", study_instance_uid="1.2.2")
+    accept(spool, planned("pacs"), uid="1.3", study_instance_uid="1.2.3")
+    assert move(spool, study_instance_uid="1.2.2") == 1
+    assert deliveries(spool, "1.1") == [("pacs", "clinical", "delivered")]
+    assert deliveries(spool, "1.2") == [("archive", "clinical", "queued")]
+    assert deliveries(spool, "1.3") == [("pacs", "clinical", "queued")]
+
+
+def test_what_goes_there_anyway_does_not_go_twice(spool):
+    accept(spool, planned("pacs", "archive"))
+    assert move(spool) == 1
+    gone, kept = trail(spool)
+    assert (gone.state, gone.reason) == (
+        "suppressed", "moved to archive, which gets it anyway",
+    )  # fmt: skip
+    assert kept.state == "queued"
+    deliver(spool, "archive")
+    assert spool.expire(0, LATER + timedelta(days=9000)) == 1, "it is done"
+
+
+def test_what_is_being_sent_when_it_is_moved_is_not_claimed_twice(spool):
+    accept(spool, planned("pacs"))
+    [task] = spool.ledger.claim("pacs", 1)
+    move(spool)
+    assert spool.ledger.claim("archive", 9) == []
+    attempt = Attempt(task.delivery_id, NOW, "delivered", 0, destination="pacs")
+    spool.ledger.finish([attempt]).result(20)
+    [delivery] = trail(spool)
+    assert (delivery.state, delivery.reason) == ("delivered", "pacs took it instead")
+    assert spool.ledger.claim("archive", 9) == []
+
+
+def test_moving_to_where_it_is_changes_nothing(spool):
+    accept(spool, planned("pacs"))
+    assert move(spool, to="pacs") == 0
+
+
+def test_what_was_delivered_is_sent_again_and_stays_until_it_is(spool):
+    accept(spool, planned("pacs"))
+    deliver(spool, "pacs")
+    assert spool.resend("archive", None, None, None) == 1
+    assert spool.expire(0, LATER + timedelta(days=9000)) == 0, "its file is needed"
+    first, again = trail(spool)
+    assert (again.destination, again.state, again.note) == ("archive", "queued", "resent")
+    assert spool.resend("archive", None, None, None) == 0, "it is queued already"
+    deliver(spool, "archive")
+    assert spool.resend("archive", None, None, None) == 1, "once more is possible"
+    assert first.state == "delivered"
+
+
+@pytest.mark.parametrize(
+    ("study", "route", "since", "sent"),
+    [
+        (None, None, None, ["1.1", "1.2"]),
+        ("1.2.2", None, None, ["1.2"]),
+        ("9.9", None, None, []),
+        (None, "clinical", None, ["1.1", "1.2"]),
+        (None, "research", None, []),
+        (None, None, NOW, ["1.1", "1.2"]),
+        (None, None, LATER, ["1.2"]),
+    ],
+)
+def test_resending_selects_by_study_route_and_arrival(spool, study, route, since, sent):
+    accept(spool, planned("pacs"), uid="1.1", study_instance_uid="1.2.1")
+    accept(spool, planned("pacs"), uid="1.2", study_instance_uid="1.2.2", received=LATER)
+    assert spool.resend("archive", study, route, since) == len(sent)
+    assert [task.sop_instance_uid for task in spool.ledger.claim("archive", 9)] == sent
+
+
+def test_of_several_copies_the_route_says_which_and_without_one_it_is_the_first(spool):
+    accept(spool, planned("pacs"), planned("vna", route="research", chain=True))
+    finish_copies(spool, research=processed("vna", uid="1.9"))
+    spool.resend("archive", None, "research", None)
+    [task] = spool.ledger.claim("archive", 9)
+    assert task.sop_instance_uid == "1.9"
+    spool.ledger.finish([delivered(task.delivery_id)]).result(20)
+    spool.resend("archive", None, None, None)
+    [task] = spool.ledger.claim("archive", 9)
+    assert task.sop_instance_uid == "1.2.3.4.5"
+
+
+def test_what_is_held_or_whose_file_is_gone_is_not_resent(spool):
+    accept(spool, planned("pacs", chain=True), uid="1.1")
+    finish_copies(spool, clinical=HeldCopy("no", "plugin", "verify_instance"))
+    accept(spool, planned("pacs"), uid="1.2")
+    deliver(spool, "pacs")
+    assert spool.expire(0, LATER + timedelta(days=9000)) == 1
+    assert spool.resend("archive", None, None, None) == 0
