@@ -5,7 +5,7 @@ where none runs, from the ledger itself.
 from __future__ import annotations
 
 from dataclasses import fields, is_dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from router.config import DicomDestination, FolderDestination
@@ -42,6 +42,9 @@ class Actions:
             "queue release": self.release,
             "queue discard": self.discard,
             "queue first": self.first,
+            "queue move": self.move,
+            "queue resend": self.resend,
+            "doctor": self.doctor,
             "pause": self.pause,
             "resume": self.resume,
             "where": self.where,
@@ -93,6 +96,25 @@ class Actions:
 
     def first(self, **selection: str | None) -> int:
         return _wait(self.spool.ledger.first(self._selection(selection)))
+
+    def move(self, to: str, **selection: str | None) -> int:
+        self._require(to)
+        return _wait(self.spool.ledger.move(self._selection(selection), to))
+
+    def resend(
+        self,
+        to: str,
+        study: str | None = None,
+        route: str | None = None,
+        since: float | None = None,
+    ) -> int:
+        """`since` is how many seconds ago what is meant came at the earliest."""
+        self._require(to)
+        earliest = None if since is None else datetime.now(UTC) - timedelta(seconds=since)
+        return self.spool.resend(to, study, route, earliest)
+
+    def doctor(self, repair: bool = False) -> Json:
+        return plain(self.spool.examine(repair))
 
     def pause(self, destination: str) -> None:
         self._require(destination)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from router.config.units import duration
 from router.operate.cli_common import ask, config_option, fail, json_option, print_json
 from router.operate.words import describe, needs_attention, size
 
@@ -75,8 +76,15 @@ def _row(row: dict[str, Any]) -> str:
     return text + (f": {row['reason']}" if row["reason"] else "")
 
 
+def _ago(_: object, __: object, value: str | None) -> float | None:
+    try:
+        return None if value is None else duration(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
 def _change(
-    action: str, done: str, config: Path | None, as_json: bool, **arguments: str | None
+    action: str, done: str, config: Path | None, as_json: bool, **arguments: str | float | None
 ) -> None:
     count = ask(config, f"queue {action}", **arguments)
     if as_json:
@@ -139,6 +147,41 @@ def discard(
     if count and not yes and sys.stdin.isatty():
         click.confirm(f"{count} will never be delivered. Discard them?", abort=True, err=True)
     _change("discard", "discarded", config, as_json, why=reason, **chosen)
+
+
+@queue.command()
+@config_option
+@json_option
+@click.option("--destination", required=True, help="Where it waits or is held.")
+@click.option("--to", required=True, help="The destination that gets it instead.")
+@click.option("--study", help="Only this Study Instance UID, received or outgoing.")
+@click.option("--route", help="Only what this route made.")
+@click.option("--reason", help="Only what waits for a reason with this text in it.")
+def move(config: Path | None, as_json: bool, to: str, **selection: str | None) -> None:
+    """What waits or is held for one destination goes to another."""
+    _change("move", f"moved to {to}", config, as_json, to=to, **selection)
+
+
+@queue.command()
+@config_option
+@json_option
+@click.option("--since", callback=_ago, help="What came in the last 24h, 3d...")
+@click.option("--study", help="This Study Instance UID, received or outgoing.")
+@click.option("--route", help="What this route made; else what the first route made.")
+@click.option("--to", required=True, help="The destination that gets it, whatever it got before.")
+def resend(
+    config: Path | None,
+    as_json: bool,
+    since: float | None,
+    study: str | None,
+    route: str | None,
+    to: str,
+) -> None:
+    """Send again what is still in the spool (spool.retain), delivered or not."""
+    if since is None and study is None:
+        fail("say what to send again: --since or --study", 2)
+    chosen = {"since": since, "study": study, "route": route}
+    _change("resend", f"sent again to {to}", config, as_json, to=to, **chosen)
 
 
 def _pausing(action: str, said: str) -> click.Command:
@@ -206,7 +249,8 @@ def _trail(instance: dict[str, Any]) -> list[str]:
         lines += [f"    {note}" for note in copy["notes"]]
     for delivery in instance["deliveries"]:
         why = f": {delivery['reason']}" if delivery["reason"] else ""
-        lines.append(f"  {delivery['destination']}: {delivery['state']}{why}")
+        note = f" ({delivery['note']})" if delivery["note"] else ""
+        lines.append(f"  {delivery['destination']}{note}: {delivery['state']}{why}")
         lines += [f"    {_attempt(attempt)}" for attempt in delivery["attempts"]]
     return lines
 
@@ -214,4 +258,5 @@ def _trail(instance: dict[str, Any]) -> list[str]:
 def _attempt(attempt: dict[str, Any]) -> str:
     answered = "" if attempt["status"] is None else f" 0x{attempt['status']:04X}"
     comment = f" {attempt['comment']}" if attempt["comment"] else ""
-    return f"{attempt['time']} {attempt['outcome']}{answered}{comment}"
+    by = f" by {attempt['destination']}" if attempt["destination"] else ""
+    return f"{attempt['time']} {attempt['outcome']}{by}{answered}{comment}"

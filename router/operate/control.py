@@ -23,6 +23,7 @@ log = logging.getLogger("router.control")
 
 _LONGEST_REQUEST = 1 << 20
 _TIMEOUT = 60.0  # seconds; a queue of millions is listed or retried well within it
+_LONGER = {"doctor": 3600.0}
 
 
 class ControlError(Exception):
@@ -85,13 +86,14 @@ def call(directory: Path, action: str, **arguments: Any) -> Any:  # noqa: ANN401
 
     Raises NotRunning, or ControlError with the router's own words.
     """
+    patience = _LONGER.get(action, _TIMEOUT)
     line = json.dumps({"action": action, "arguments": arguments}) + "\n"
     try:
-        answer = json.loads(_converse(directory / "control.sock", line.encode()))
+        answer = json.loads(_converse(directory / "control.sock", line.encode(), patience))
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as error:
         raise NotRunning from error
     except OSError as error:
-        why = error.strerror or f"no answer within {_TIMEOUT:.0f} s"
+        why = error.strerror or f"no answer within {patience:.0f} s"
         raise ControlError(f"cannot speak to the router on {directory}: {why}") from error
     except ValueError as error:
         raise ControlError("the router went away while it answered") from error
@@ -100,9 +102,9 @@ def call(directory: Path, action: str, **arguments: Any) -> Any:  # noqa: ANN401
     return answer["result"]
 
 
-def _converse(path: Path, line: bytes) -> bytes:
+def _converse(path: Path, line: bytes, patience: float) -> bytes:
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(_TIMEOUT)
+        connection.settimeout(patience)
         with _short(path) as address:
             connection.connect(address)
         connection.sendall(line)

@@ -188,6 +188,9 @@ class Ledger(Protocol):
     def forget_files(self, instance_ids: Collection[int]) -> Future[None]:
         """Their files are gone."""
 
+    def lost(self, instance_ids: Collection[int]) -> Future[None]:
+        """Their bytes are not in the spool any more: hold what still has to go somewhere."""
+
     def forget(self, before: datetime) -> Future[int]:
         """Drop the rows of done instances received before then whose files are gone, and older
         refusals, a bounded number per call; the result counts the instances.

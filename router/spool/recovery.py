@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from router.spool.summary import MISSING_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection
 
     import apsw
 
@@ -50,7 +50,7 @@ def missing_files(connection: apsw.Connection, paths: Paths) -> list[int]:
     return missing
 
 
-def hold_missing(transaction: Transaction, instances: Sequence[int]) -> None:
+def hold_missing(transaction: Transaction, instances: Collection[int]) -> None:
     values = [(MISSING_FILE, instance) for instance in instances]
     for value in values:
         transaction.execute(

@@ -21,7 +21,8 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
-from router.spool.codec import WORKSPACES
+from router.spool.codec import WORKSPACES, Paths
+from router.spool.doctor import Diagnosis, diagnose, remove
 from router.spool.errors import SpoolFailed, SpoolFull, SpoolLocked
 from router.spool.files import FileTree, IncomingFile, sync_directory
 from router.spool.health import Health
@@ -94,6 +95,7 @@ class Spool:
         """
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         sync_directory(str(self.directory.parent))
+        self._opened = time.time()
         with ExitStack() as undo:
             undo.callback(os.close, _take_lock(self.directory / "lock"))
             self.workspaces.mkdir(mode=0o700, exist_ok=True)
@@ -201,6 +203,19 @@ class Spool:
         """See `Ledger.resend`; no file goes meanwhile."""
         with self._removing:
             return self.ledger.resend(to, study, route, since).result()
+
+    def examine(self, repair: bool) -> Diagnosis:
+        """Compare files and ledger. Repairing removes what nothing refers to, and holds what lost
+        its bytes, so that it is neither tried for ever nor forgotten.
+        """
+        ledger = self.directory / "ledger.db"
+        with self._removing:
+            open_files = self._files.open_files()
+            found = diagnose(ledger, Paths(str(self.directory)), open_files, self._opened)
+            if repair:
+                remove(found.orphans)
+                self.ledger.lost([each.instance_id for each in found.lost]).result()
+        return found
 
     def _remove_done(self, before: datetime) -> int:
         with self._removing:

@@ -208,6 +208,13 @@ class SqliteLedger(SqliteCommands):
     def forget_files(self, instance_ids: Collection[int]) -> Future[None]:
         return self._write(retention.forget_files, instance_ids)
 
+    def lost(self, instance_ids: Collection[int]) -> Future[None]:
+        def operation(transaction: Transaction) -> None:
+            recovery.hold_missing(transaction, instance_ids)
+            retention.forget_files(transaction, instance_ids)
+
+        return self._writer.submit(operation)
+
     def forget(self, before: datetime) -> Future[int]:
         return self._write(retention.forget, to_microseconds(before))
 

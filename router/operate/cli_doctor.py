@@ -1,0 +1,48 @@
+"""The command that compares the spool's files with its ledger."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from router.operate.cli_common import ask, config_option, json_option, print_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command()
+@config_option
+@json_option
+@click.option("--repair", is_flag=True, help="Remove orphans, hold what lost its bytes.")
+def doctor(config: Path | None, as_json: bool, repair: bool) -> None:
+    """Whether the spool's files and its ledger agree. Exit code 1 when something was found."""
+    found = ask(config, "doctor", repair=repair)
+    if as_json:
+        print_json(found)
+    else:
+        click.echo("\n".join(_report(found, repair)))
+    raise SystemExit(1 if any(found.values()) else 0)
+
+
+def _report(found: dict[str, Any], repaired: bool) -> list[str]:
+    if not any(found.values()):
+        return ["The ledger is whole, and every file is where it says."]
+    held = "held; restore the file and `queue release`" if repaired else "--repair holds it"
+    removed = "removed" if repaired else "--repair removes it"
+    return [
+        *(
+            f"ledger: {problem} (stop the router and restore ledger.db from a backup)"
+            for problem in found["ledger"]
+        ),
+        *(
+            f"lost: {each['sop_instance_uid']} in {each['path']}: {each['problem']}; {held}"
+            for each in found["lost"]
+        ),
+        *(f"orphan: {path}: nothing refers to it; {removed}" for path in found["orphans"]),
+        *(
+            f"unrecorded: {path}: holds instances the ledger does not know; left as it is"
+            for path in found["unrecorded"]
+        ),
+    ]
