@@ -49,6 +49,7 @@ _DECODED_BY = {
     "1.2.840.10008.1.2.4.202": "pylibjpeg",
     "1.2.840.10008.1.2.4.203": "pylibjpeg",
 }
+_WITHOUT_SIGN = _DECODED_BY.keys() - {"1.2.840.10008.1.2.5"}
 for _uid in (decoders.JPEG_EXTENDED, *decoders.JPEG_LS):
     get_decoder(_uid).add_plugin(_DECODED_BY[_uid], (decoders.__name__, _DECODED_BY[_uid]))
 
@@ -96,10 +97,14 @@ def read_frames(dataset: Dataset, transfer_syntax: UID, located: Located) -> Fra
 
 
 def _decoded_frames(described: Dataset, decoder: Decoder) -> Frames:
-    plugin = _DECODED_BY.get(decoder.UID, "")
-    for frame, meta in decoder.iter_array(
-        described, raw=True, validate=False, decoding_plugin=plugin
-    ):
+    options: dict[str, Any] = {
+        "raw": True,
+        "validate": False,
+        "decoding_plugin": _DECODED_BY.get(decoder.UID, ""),
+        # What is above the bits stored may be an overlay; a codec leaves out only the sign.
+        "correct_unused_bits": decoder.UID in _WITHOUT_SIGN and described.PixelRepresentation == 1,
+    }
+    for frame, meta in decoder.iter_array(described, **options):
         if meta["photometric_interpretation"] == "YBR_FULL_422":
             meta["photometric_interpretation"] = "YBR_FULL"  # decoders give every sample
         if meta["bits_allocated"] < described.get("BitsAllocated", 0):

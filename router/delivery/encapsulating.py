@@ -134,6 +134,8 @@ class _Encoder:
         }
         if self._dataset.BitsAllocated == 1:
             raise Unfit("its pixels are single bits")
+        if self._target != _RLE:
+            frame = _with_sign(frame, description)
         prepared = self._prepared(frame, description)
         try:
             stream = bytes(
@@ -182,3 +184,13 @@ class _Encoder:
         single.add_new(PIXEL_DATA, "OB", encapsulate([stream]))
         [(frame, _)] = read_frames(single, self._target, lambda value: [value])
         return frame
+
+
+def _with_sign(frame: NDArray[Any], description: Mapping[str, Any]) -> NDArray[Any]:
+    """Signed values whose sign is not extended to the bits allocated, as codecs want it to be."""
+    bits = description["bits_stored"]
+    above = frame.dtype.itemsize * 8 - bits
+    if frame.dtype.kind != "i" or not above or frame.min() < 0 or frame.max() >= 1 << bits:
+        return frame
+    extended: NDArray[Any] = (frame << above) >> above
+    return extended
