@@ -1,5 +1,6 @@
 """A router under test with a PACS and two folders; what it acknowledged must be in all three."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from tests.story.peers import RunningRouter, StoreScp, until
@@ -38,17 +39,17 @@ class Site:
         return self.router.port("modalities")
 
     def check(self, *senders: Sender) -> None:
-        """Wait for the queue to be empty; then all that was acknowledged is everywhere, whole."""
-        until(self._is_settled, "everything is delivered", 120)
+        """Wait until all is delivered; then what was acknowledged is everywhere, and whole."""
         acknowledged = set().union(*(each.acknowledged for each in senders))
+        with suppress(AssertionError):  # of having waited in vain: what is missing says more
+            until(lambda: self._is_settled() and not any(self._missing(acknowledged)), "", 60)
+        assert not any(self._missing(acknowledged)), f"lost: {self._missing(acknowledged)}"
+        until(self._is_settled, "nothing waits any more", 1)
         self.check_whole(*senders)
         made = {uid: each for sender in senders for uid, each in sender.made.items()}
         archived = found(self.pacs.files())
         assert all(made[uid].sha256 == sha256 for uid, sha256 in archived.items())
         assert not list(self._folders.rglob("*.part"))
-        kept = (self.pacs.files(), self._kept("vna"), self._kept("renamed"))
-        missing = [acknowledged - found(files).keys() for files in kept]
-        assert not any(missing), f"lost by {self.router.directory}: {missing}"
         assert self.router.ask("status")["summary"]["missing_files"] == 0
 
     def check_whole(self, *senders: Sender) -> None:
@@ -59,12 +60,18 @@ class Site:
         renamed = found(self._kept("renamed"))
         assert all(made[uid].renamed_sha256 == sha256 for uid, sha256 in renamed.items())
 
+    def _missing(self, acknowledged: set[str]) -> list[set[str]]:
+        """What is not in the PACS and in the folders, by the names of the files."""
+        archived = {path.name.removeprefix("CT.") for path in self.pacs.files()}
+        kept = [{path.stem for path in self._kept(name)} for name in ("vna", "renamed")]
+        return [acknowledged - there for there in (archived, *kept)]
+
     def _kept(self, folder: str) -> list[Path]:
         return list((self._folders / folder).glob("*.dcm"))
 
     def _is_settled(self) -> bool:
         summary = self.router.ask("status")["summary"]
-        assert not summary["held_copies"]
-        assert not any(each["held"] for each in summary["destinations"])
+        if summary["held_copies"] or any(each["held"] for each in summary["destinations"]):
+            raise AssertionError(f"held: {summary}")
         waiting = any(each["queued"] for each in summary["destinations"])
         return not waiting and not summary["copies_waiting"]
