@@ -1,7 +1,7 @@
 """The checked, frozen configuration: attributes are exactly the keys of the YAML file.
 
-Durations are seconds (`never`: infinite), sizes bytes, rates bytes per second (`unlimited`:
-infinite), paths absolute, mappings in file order.
+Durations are seconds (`never`: infinite), sizes bytes, rates bytes per second (both
+`unlimited`: infinite), paths absolute, mappings in file order.
 Defaults are written as a file would have them and read the same way.
 """
 
@@ -116,6 +116,8 @@ class DestinationConfig(Model):
     object_tries: v.Count = 3
     schedule: v.Schedule = _written(())
     bandwidth: v.Rate = _written("unlimited")
+    spool_limit: v.SizeOrUnlimited = _written("unlimited")
+    when_full: Literal["refuse", "discard"] = "refuse"
     fallback: str | None = None
     priority: v.Priority = 0
     chain: Chain = ()

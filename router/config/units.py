@@ -35,6 +35,11 @@ def size(value: object) -> int:
     return int(_amount(value, _BYTES, "a size such as 200 MB or 5 GiB"))
 
 
+def size_or_unlimited(value: object) -> float:
+    """Like `size`; `unlimited` is infinite."""
+    return math.inf if value == "unlimited" else size(value)
+
+
 def rate(value: object) -> float:
     """Bytes per second of `20 MB/s` or `100 Mbit/s`; `unlimited` is infinite."""
     if value == "unlimited":

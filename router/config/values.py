@@ -21,7 +21,7 @@ from pydicom.uid import AllTransferSyntaxes
 
 from router.config.mistakes import nearest
 from router.config.schedule import Period, period
-from router.config.units import duration, duration_or_never, rate, size
+from router.config.units import duration, duration_or_never, rate, size, size_or_unlimited
 from router.template import PathTemplate
 
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -204,6 +204,7 @@ Duration = Annotated[float, PlainValidator(duration)]
 DurationOrNever = Annotated[float, PlainValidator(duration_or_never)]
 CloseAfter = Annotated[float | Literal["study"], PlainValidator(close_after)]
 Size = Annotated[int, PlainValidator(size)]
+SizeOrUnlimited = Annotated[float, PlainValidator(size_or_unlimited)]
 Rate = Annotated[float, PlainValidator(rate)]
 Schedule = Many[Annotated[Period, PlainValidator(lambda value: period(_text(value)))]]
 WebAddress = Annotated[str, AfterValidator(web_address)]

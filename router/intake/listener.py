@@ -13,6 +13,7 @@ from router.intake.admission import Admitted, admit
 from router.intake.checks import find_fault, find_invalid_uid
 from router.intake.planning import plan
 from router.intake.receiver import Received, Receiver
+from router.intake.room import Room
 from router.routing import Facts, HookFailed, character_sets
 from router.spool import Arrival, IntakeRefusal, SpoolError, SpoolFull, Stored
 from router.status import (
@@ -49,6 +50,7 @@ class Listener:
         self.name = name
         self._spool = spool
         self._current = current
+        self._room = Room(spool.ledger)
 
     def open(self, request: AssociationRequest) -> Rejection | StoreSession:
         generation = self._current()
@@ -56,7 +58,7 @@ class Listener:
         if isinstance(admitted, Admitted):
             rejected = self._ask_plugins(generation, admitted.association)
             if rejected is None:
-                return StoreSession(admitted, generation, self._spool)
+                return StoreSession(admitted, generation, self._spool, self._room)
             admitted = rejected
         log.warning(
             "association.rejected listener=%s calling=%s called=%s address=%s reason=%s",
@@ -76,13 +78,16 @@ class Listener:
 class StoreSession:
     """One association's C-ECHO and C-STORE."""
 
-    def __init__(self, admitted: Admitted, generation: Generation, spool: Spool) -> None:
+    def __init__(
+        self, admitted: Admitted, generation: Generation, spool: Spool, room: Room
+    ) -> None:
         self.association = admitted.association
         self._services = admitted.services
         self._generation = generation
         self._settings = generation.config.listeners[self.association.listener]
         self._chain = generation.listener_chains[self.association.listener]
         self._spool = spool
+        self._room = room
         self._file: IncomingFile | None = None
         self._keep_free = generation.config.spool.keep_free
         self._accepted = self._refused = 0
@@ -153,8 +158,12 @@ class StoreSession:
             received.file.discard()
             comment = f"No route takes it (listener {self.association.listener})"
             return self._refuse(request, Response(REFUSED_NOT_AUTHORISED, comment))
+        allotted = self._room.allot(copies, received.scan.length, self._generation.config)
+        if isinstance(allotted, Response):
+            received.file.discard()
+            return self._refuse(request, allotted)
         try:
-            self._spool.keep(received.file, self._arrival(received, copies, now))
+            self._spool.keep(received.file, self._arrival(received, allotted, now))
         except SpoolError as error:
             received.file.discard()  # which keeps it while its row may be on the disk
             return self._refuse(request, _spool_refusal(error))

@@ -24,6 +24,13 @@ INSERT INTO deliveries(instance, copy, study, destination, state, first_queued, 
     size, reason)
 VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
+FULL = "more waits for it than its spool_limit"
+INSERT_DISCARDED = """
+INSERT INTO deliveries(instance, copy, study, destination, state, first_queued, changed,
+    size, reason)
+SELECT instances.id, :copy, study, :destination, 'discarded', :now, :now, length, :reason
+FROM instances JOIN series ON series.id = series WHERE instances.id = :instance
+"""
 MOST_REFUSALS = 100_000
 INSERT_REFUSAL = "INSERT INTO refusals VALUES(NULL, ?, ?, ?, ?, ?, ?, ?)"
 SELECT_CANDIDATES = """
@@ -87,7 +94,11 @@ def add_copies(transaction: Transaction, instance: int, copies: Iterable[Planned
         state = "received" if copy.has_chain else "processed"
         names = encode_names(copy.destinations)
         values = (instance, copy.route, state, names, transaction.now, copy.priority)
-        transaction.execute(INSERT_COPY, values)
+        row = transaction.insert(INSERT_COPY, values)
+        for name in copy.full:
+            discarded = {"instance": instance, "copy": row, "destination": name}
+            told = {"now": transaction.now, "reason": FULL}
+            transaction.execute(INSERT_DISCARDED, discarded | told)
         if copy.has_chain:
             transaction.topics.add("copies")
     settle_instance(transaction, instance)

@@ -79,7 +79,10 @@ def _decode_record(record: bytes, path: str, extent: tuple[int, int], end: int) 
     bulk = tuple(Bulk(offset, size) for offset, size in values.pop("stored"))
     who = values.pop("association")
     who["started"] = datetime.fromisoformat(who["started"])
-    copies = [copy | {"destinations": tuple(copy["destinations"])} for copy in values.pop("copies")]
+    copies: list[dict[str, Any]] = [
+        {key: tuple(value) if isinstance(value, list) else value for key, value in copy.items()}
+        for copy in values.pop("copies")
+    ]
     return Arrival(
         **values
         | {

@@ -141,6 +141,11 @@ class Ledger(Protocol):
     def hold_copies_of_unknown_routes(self, known: Collection[str]) -> Future[int]:
         """Hold unprocessed copies whose route is not in the configuration any more."""
 
+    def waiting_bytes(self, destination: str) -> int:
+        """How much waits for a destination or is held: deliveries, and copies planned for it.
+        Costs nothing.
+        """
+
     def pause(self, destination: str) -> Future[None]:
         """Send nothing more there until resumed, also after a restart."""
 

@@ -37,13 +37,15 @@ class PlannedCopy:
     """What one route will make of an instance; copies are given in the order of the routes.
 
     Without a chain the copy is the instance as it came, and needs no processing. Copies of a
-    higher `priority` are processed first.
+    higher `priority` are processed first. Destinations that are `full` get no delivery, which
+    the trail says.
     """
 
     route: str
     destinations: tuple[str, ...]
     has_chain: bool
     priority: int = 0
+    full: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

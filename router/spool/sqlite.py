@@ -148,6 +148,9 @@ class SqliteLedger(SqliteCommands):
     ) -> Future[None]:
         return self._write(accepting.plan, instance_id, generation, copies, held_reason)
 
+    def waiting_bytes(self, destination: str) -> int:
+        return self._writer.waiting(destination)
+
     def pause(self, destination: str) -> Future[None]:
         return self._set_paused(destination, True)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from router.spool.codec import now_microseconds, to_microseconds
+from router.spool.waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -64,6 +65,7 @@ class Transaction:
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
         self.execute = connection.cursor().execute
+        self.waiting = Waiting(connection)
         self.now = 0
         self.topics: set[str] = set()
         self.directories: set[str] = set()
@@ -142,11 +144,13 @@ class Transaction:
         """Start over; what to tell subscribers."""
         for action in self.after_commit:
             action()
+        self.waiting.committed()
         topics = self.topics
         self._start_over()
         return topics
 
     def rolled_back(self) -> None:
+        self.waiting.rolled_back()
         self._start_over()
         self.forget_cached()
 

@@ -68,6 +68,10 @@ class Writer:
     def __repr__(self) -> str:
         return f"Writer({len(self._operations)} waiting, {self._wal_pages} pages of WAL)"
 
+    def waiting(self, destination: str) -> int:
+        """The bytes that wait for a destination."""
+        return self._transaction.waiting[destination]
+
     @property
     def backlog(self) -> int:
         return len(self._operations)
