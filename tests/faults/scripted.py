@@ -1,11 +1,13 @@
 """A storage SCP that misbehaves as it is told to, one connection after the other."""
 
+import hashlib
 import socket
 import struct
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from router.wire import Response, command
@@ -44,31 +46,42 @@ class ScriptedScp:
     """Plays each of `script` to a connection, then behaves.
 
     `received` has the SOP Instance UIDs whose data set came whole, `answered` those that were
-    answered with Success, every time.
+    answered with Success, every time; `hashes` those of the data sets that came last.
     """
 
     def __init__(self) -> None:
         self.script: deque[Behaviour] = deque()
         self.received: list[str] = []
         self.answered: list[str] = []
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._server.getsockname()[1]
+        self.hashes: dict[str, str] = {}
         self._open: set[socket.socket] = set()
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._listen(0)
 
     @property
     def is_open(self) -> bool:
         return bool(self._open)
 
     def close(self) -> None:
+        """Also takes it down for a while; `start` brings it back."""
+        with suppress(OSError):
+            self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
         for connection in list(self._open):
-            connection.close()
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
-    def _serve(self) -> None:
+    def start(self) -> None:
+        self._listen(self.port)
+
+    def _listen(self, port: int) -> None:
+        self._server = socket.create_server(("127.0.0.1", port))
+        self.port: int = self._server.getsockname()[1]
+        threading.Thread(target=self._serve, args=(self._server,), daemon=True).start()
+
+    def _serve(self, server: socket.socket) -> None:
         while True:
             try:
-                connection, _ = self._server.accept()
+                connection, _ = server.accept()
             except OSError:
                 return
             behaviour = self.script.popleft() if self.script else Behaviour()
@@ -99,8 +112,10 @@ class _Conversation:
         assert kind == ASSOCIATE_RQ
         self._abort_at("association")
         self._send(_accept(body, self._behaviour))
-        while (request := self._request()) is not None:
+        while (message := self._request()) is not None:
+            request, data = message
             self._scp.received.append(request.sop_instance_uid)
+            self._scp.hashes[request.sop_instance_uid] = hashlib.sha256(data).hexdigest()
             self._abort_at("response")
             answer, status = self._behaviour.answer, self._behaviour.status
             if self._stored != self._behaviour.after:
@@ -111,8 +126,8 @@ class _Conversation:
             self._stored += 1
         self._send(RELEASE_RESPONSE)
 
-    def _request(self) -> command.CommandSet | None:
-        """A whole C-STORE-RQ; None for a release. A C-ECHO-RQ on the way is answered."""
+    def _request(self) -> tuple[command.CommandSet, bytes] | None:
+        """A whole C-STORE-RQ and its data set; None for a release. A C-ECHO-RQ is answered."""
         while True:
             encoded = self._message_part()
             if encoded is None:
@@ -120,9 +135,9 @@ class _Conversation:
             self._abort_at("command")
             request = command.decode(encoded)
             if request.has_data_set:
-                self._message_part()
+                data = self._message_part()
                 self._abort_at("data")
-                return request
+                return request, data or b""
             self._send(success(request))
 
     def _message_part(self) -> bytes | None:
