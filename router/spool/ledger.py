@@ -23,12 +23,14 @@ if TYPE_CHECKING:
         StandIn,
         WaitingStudy,
     )
-    from router.spool.reports import QueueRow, Summary, Trail
+    from router.spool.reports import QueueRow, Summary, Trail, Waiting
 
 
 class Ledger(Protocol):
-    """A future's result means durable. Writes raise, through their future, `SpoolFull` (nothing
-    changed, may be tried again) or `SpoolFailed` (no more until restart).
+    """A future's result means durable; that of what nobody waits for (accepting an instance that
+    is durable in its file, tries at deliveries, what chains made) that it will be in a moment, and
+    is done again after a power cut before that. Writes raise, through their future, `SpoolFull`
+    (nothing changed, may be tried again) or `SpoolFailed` (no more until restart).
 
     Reads never wait for writes. Every method may be called from any thread.
 
@@ -154,6 +156,9 @@ class Ledger(Protocol):
 
     def paused(self) -> set[str]:
         """The paused destinations."""
+
+    def waiting(self) -> Sequence[Waiting]:
+        """Since when deliveries wait, by destination."""
 
     def summary(self, now: datetime | None = None) -> Summary:
         """How everything stands; seconds when millions wait."""

@@ -42,6 +42,18 @@ class DestinationSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """The oldest delivery that waits for a destination, and whether that is failing; see
+    `DestinationSummary`.
+    """
+
+    destination: str
+    oldest: datetime
+    failing_since: datetime | None
+    last_status: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class HeldCopies:
     """The copies of one route held for one reason."""
 

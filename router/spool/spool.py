@@ -197,9 +197,7 @@ class Spool:
             self._space = None
         return removed
 
-    def resend(
-        self, to: str, study: str | None, route: str | None, since: datetime | None
-    ) -> int:
+    def resend(self, to: str, study: str | None, route: str | None, since: datetime | None) -> int:
         """See `Ledger.resend`; no file goes meanwhile."""
         with self._removing:
             return self.ledger.resend(to, study, route, since).result()

@@ -14,7 +14,7 @@ from router.spool.codec import Paths, now_microseconds, to_microseconds
 from router.spool.schema import open_reader, open_writer
 from router.spool.sqlite_commands import SqliteCommands
 from router.spool.studies import kinds
-from router.spool.summary import summary
+from router.spool.summary import summary, waiting
 from router.spool.writer import Writer
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
         StandIn,
         WaitingStudy,
     )
-    from router.spool.reports import QueueRow, Summary, Trail
+    from router.spool.reports import QueueRow, Summary, Trail, Waiting
     from router.spool.transaction import Transaction
 
 log = logging.getLogger("router.spool")
@@ -90,7 +90,7 @@ class SqliteLedger(SqliteCommands):
             finishing.finish_copy(transaction, copy_id, outcome, self._paths)
             transaction.after_commit.append(partial(self._claims.end_copies, (copy_id,)))
 
-        return self._writer.submit(operation)
+        return self._writer.submit(operation, waited_for=False)
 
     def release_copy_claims(self, copy_ids: Collection[int]) -> None:
         self._claims.end_copies(copy_ids)
@@ -159,6 +159,10 @@ class SqliteLedger(SqliteCommands):
 
     def paused(self) -> set[str]:
         return set(self._paused)
+
+    def waiting(self) -> Sequence[Waiting]:
+        with self._read() as reader:
+            return waiting(reader)
 
     def summary(self, now: datetime | None = None) -> Summary:
         time, failed = now_microseconds(now), self._health.failed

@@ -11,6 +11,7 @@ from router.spool.reports import (
     HeldInstances,
     RefusalGroup,
     Summary,
+    Waiting,
 )
 
 if TYPE_CHECKING:
@@ -33,6 +34,15 @@ WITH waiting AS (
     GROUP BY destination, study)
 SELECT destination, sum(n), sum(bytes), min(oldest), count(DISTINCT study)
 FROM waiting GROUP BY destination
+"""
+WAITING = """
+SELECT destination, min(oldest), failing_since, last_status FROM (
+    SELECT destination, min(first_queued) AS oldest
+    FROM deliveries INDEXED BY deliveries_queued WHERE state = 'queued' GROUP BY destination
+    UNION ALL
+    SELECT destination, min(first_queued)
+    FROM deliveries INDEXED BY deliveries_waiting WHERE state = 'waiting' GROUP BY destination)
+LEFT JOIN destinations ON name = destination GROUP BY destination
 """
 HELD = """
 SELECT destination, count(*) FROM deliveries INDEXED BY deliveries_held
@@ -64,6 +74,13 @@ SELECT count(*) FROM (
     UNION SELECT id FROM instances INDEXED BY instances_held
     WHERE state = 'held' AND reason = :reason)
 """
+
+
+def waiting(connection: apsw.Connection) -> list[Waiting]:
+    return [
+        Waiting(name, from_microseconds(oldest), optional_time(failing_since), status)
+        for name, oldest, failing_since, status in connection.execute(WAITING)
+    ]
 
 
 def summary(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import threading
 import time
 from collections import deque
@@ -27,13 +28,14 @@ if TYPE_CHECKING:
 log = logging.getLogger("router.spool")
 
 T = TypeVar("T")
-Operation = tuple["Callable[[Transaction], Any]", "Future[Any]"]
+Operation = tuple["Callable[[Transaction], Any]", "Future[Any]", bool]  # whether it is waited for
 
 STORAGE_ERRORS = (apsw.FullError, apsw.IOError, apsw.CorruptError, apsw.ReadOnlyError)
 NO_SPACE = "no space left for the ledger: free some on the spool's filesystem"
 LOCKED = "another program has locked the ledger: nothing but the router may write to it"
 MOST_PER_COMMIT = 512
 GATHER = 0.005  # seconds
+SYNC_AFTER = 0.05  # seconds
 IDLE = 0.25  # seconds without a write, after which a checkpoint is in nobody's way
 WAL_WHEN_IDLE = 256  # pages of 4 KiB
 WAL_WHEN_BUSY = 16384  # 64 MiB: from here the checkpoint is made between two commits
@@ -56,6 +58,8 @@ class Writer:
         self._operations: deque[Operation] = deque()
         self._wake = threading.Condition()
         self._closing = False
+        self._wal = -1
+        self._unsynced_since = 0.0  # the time of the first commit no sync has followed
         self._begin_at = 0.0  # when what is there is to be committed
         self._broken: str | None = None
         self._wal_pages = 0
@@ -77,15 +81,15 @@ class Writer:
         return len(self._operations)
 
     def submit(self, operation: Callable[[Transaction], T], waited_for: bool = True) -> Future[T]:
-        """What nobody waits for is committed a little later, together with what comes until then:
-        fewer commits, and fewer switches between threads that have other things to do.
+        """What nobody waits for is committed a little later, together with what comes until then,
+        and synced later still: what that would lose in a power cut is known from elsewhere.
         """
         future: Future[T] = Future()
         with self._wake:
             if self._closing:
                 future.set_exception(SpoolError("the ledger is closed"))
                 return future
-            self._operations.append((operation, future))
+            self._operations.append((operation, future, waited_for))
             if waited_for:
                 self._begin_at = 0.0
             elif len(self._operations) == 1:
@@ -110,17 +114,23 @@ class Writer:
                 self._carry_out(running)
             elif self._closing and not self._operations:
                 break
+            elif self._unsynced_since:
+                self._sync_quietly()
             if self._wal_pages - self._checkpointed > (WAL_WHEN_BUSY if running else WAL_WHEN_IDLE):
                 self._checkpoint()
+        self._sync_quietly()
         self._checkpoint()
         self._connection.close()
+        if self._wal >= 0:
+            os.close(self._wal)
 
     def _take(self) -> list[Operation]:
         """What is to be committed together; nothing when it is time for a checkpoint or the end."""
         with self._wake:
             if not self._operations and not self._closing:
                 unsaved = self._wal_pages - self._checkpointed
-                self._wake.wait(IDLE if unsaved > WAL_WHEN_IDLE else None)
+                idle = IDLE if unsaved > WAL_WHEN_IDLE else None
+                self._wake.wait(SYNC_AFTER if self._unsynced_since else idle)
             while self._operations and (left := self._begin_at - time.monotonic()) > 0:
                 self._wake.wait(left)
             self._begin_at = 0.0
@@ -129,18 +139,19 @@ class Writer:
 
     def _carry_out(self, batch: Sequence[Operation]) -> None:
         try:
-            results = self._commit([operation for operation, _ in batch])
+            results = self._commit([operation for operation, _, _ in batch])
+            self._sync(at_once=any(waited_for for _, _, waited_for in batch))
         except Exception as error:
             self._roll_back()
             if len(batch) > 1 and not isinstance(error, SpoolError):
                 for one in batch:
                     self._carry_out([one])
             else:
-                for _, future in batch:
+                for _, future, _ in batch:
                     future.set_exception(_as_spool_error(error))
             return
         topics = self._transaction.committed()
-        for (_, future), result in zip(batch, results, strict=True):
+        for (_, future, _), result in zip(batch, results, strict=True):
             future.set_result(result)
         if topics:
             self._committed(topics)
@@ -160,6 +171,26 @@ class Writer:
         except STORAGE_ERRORS as error:
             raise self._storage_error(error) from error
         return results
+
+    def _sync(self, at_once: bool) -> None:
+        """Make what was committed durable, at once or when it is time."""
+        if not self._unsynced_since:
+            self._unsynced_since = time.monotonic()
+        if not at_once and time.monotonic() - self._unsynced_since < SYNC_AFTER:
+            return
+        try:
+            if self._wal < 0:
+                self._wal = os.open(self._connection.filename_wal, os.O_RDONLY | os.O_CLOEXEC)
+            os.fdatasync(self._wal)
+        except OSError as error:
+            raise self._break(error) from error
+        self._unsynced_since = 0.0
+
+    def _sync_quietly(self) -> None:
+        try:
+            self._sync(at_once=True)
+        except SpoolError:
+            return  # it is said, and nothing is accepted any more
 
     def _roll_back(self) -> None:
         self._transaction.rolled_back()
@@ -188,7 +219,7 @@ class Writer:
             return SpoolFull(NO_SPACE)
         return self._break(error)
 
-    def _break(self, error: apsw.Error) -> SpoolFailed:
+    def _break(self, error: apsw.Error | OSError) -> SpoolFailed:
         """Never write again: what comes after a gap in the WAL would be lost with it."""
         self._broken = f"the ledger cannot be written: {error}"
         self._health.fail(self._broken)

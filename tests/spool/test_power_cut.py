@@ -62,8 +62,9 @@ def test_what_was_acknowledged_survives_a_power_cut(disk: Disk, after: int) -> N
         acknowledged = {process.stdout.readline().strip() for _ in range(after)}
         disk.cut_power()
         output, _ = process.communicate(timeout=60)
-    *more, last_word = output.split()
-    assert last_word == "failed"
+    # What it said after the cut counts for nothing: a sync under way at that moment may return
+    # without an error, to a process that a real cut would have ended.
+    assert output.split()[-1] == "failed"
     disk.unmount()
     disk.mount()
-    check_recovery(directory, acknowledged | set(more))
+    check_recovery(directory, acknowledged)
