@@ -4,6 +4,7 @@ from router.config.loading import load
 from router.config.mistakes import ConfigError, Mistake, Position, report
 from router.config.model import (
     Accept,
+    Alerts,
     AnyDestination,
     Config,
     DestinationConfig,
@@ -29,6 +30,7 @@ __all__ = [
     "Accept",
     "AnyDestination",
     "ChainEntry",
+    "Alerts",
     "Config",
     "ConfigError",
     "DestinationConfig",

@@ -16,6 +16,7 @@ from router.config import ConfigError
 from router.delivery import Deliveries
 from router.intake import Listener
 from router.operate.actions import Actions
+from router.operate.alarms import Alarms
 from router.operate.control import ControlServer
 from router.operate.housekeeping import Housekeeping
 from router.operate.words import titles
@@ -85,10 +86,12 @@ class Node:
         hooks = DestinationHooks(self._pool, self._spool.outgoing, lambda: self._generation)
         self._deliveries = Deliveries(ledger, config.destinations, hooks, config.timezone)
         self._housekeeping = Housekeeping(self._spool, lambda: self._generation)
+        self._alarms = Alarms(ledger, config, self.path.absolute().parent)
         self._control = ControlServer(self._spool.directory, _Live(self).table())
         parts: tuple[Callable[[], None], ...] = (
             self._processor.start, self._deliveries.start, self._housekeeping.start,
-            *(acceptor.start for acceptor in self._acceptors.values()), self._control.start,
+            *(acceptor.start for acceptor in self._acceptors.values()), self._alarms.start,
+            self._control.start,
         )  # fmt: skip
         for start in parts:
             start()
@@ -110,6 +113,7 @@ class Node:
         for acceptor in self._acceptors.values():
             acceptor.drain(max(deadline - time.monotonic(), 0))
         self._control.close()
+        self._alarms.stop()
         self._housekeeping.stop()
         self._deliveries.stop(_WORK_ENDS)
         self._processor.stop(_WORK_ENDS)

@@ -1,0 +1,157 @@
+"""Somebody is told when a destination fails, or deliveries wait for it, for too long."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import signal
+import subprocess
+import threading
+import urllib.error
+import urllib.request
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+
+from router.config.schedule import is_open
+from router.spool import SpoolError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from router.config import Alerts, Config
+    from router.spool import Ledger
+    from router.spool.reports import Waiting
+
+log = logging.getLogger("router.alarms")
+
+Event = Literal["destination.failing", "delivery.waiting"]
+
+_LOOK_EVERY = 60.0  # seconds at most
+_TOLD_WITHIN = 30.0  # seconds that a command or a webhook may take
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """What is told; names no patient, and quotes no peer, who may.
+
+    `after` is the time of `alerts.after` that is over, in seconds; `status` the last DIMSE status.
+    """
+
+    event: Event
+    destination: str
+    since: str
+    after: float
+    status: int | None
+
+
+class Alarms(threading.Thread):
+    """Looks now and then, and tells each alarm once for each time in `alerts.after`."""
+
+    def __init__(self, ledger: Ledger, config: Config, directory: Path) -> None:
+        super().__init__(name="alarms", daemon=True)
+        self._ledger = ledger
+        self._config = config
+        self._directory = directory
+        self._after = sorted(config.alerts.after)
+        self._opened: dict[str, datetime] = {}  # when a schedule was last seen closed
+        self._told: dict[str, int] = {}  # how many of `after`, by destination
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        every = min([_LOOK_EVERY, *(after / 4 for after in self._after)])
+        while self._after and not self._stopping.wait(every):
+            try:
+                alarms = self.look(datetime.now(UTC))
+            except SpoolError:
+                log.exception("alarms.failed")
+                continue
+            for alarm in alarms:
+                threading.Thread(
+                    target=tell, args=(alarm, self._config.alerts, self._directory), daemon=True
+                ).start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def look(self, now: datetime) -> list[Alarm]:
+        """What has to be told now."""
+        for name, settings in self._config.destinations.items():
+            if not is_open(settings.schedule, now.astimezone(self._config.timezone)):
+                self._opened[name] = now
+        waiting = {each.destination: each for each in self._ledger.waiting()}
+        alarms = []
+        for name in waiting.keys() | self._told.keys():
+            passed, before = 0, self._told.pop(name, 0)
+            if each := waiting.get(name):
+                since = each.failing_since or each.oldest
+                since = max(since, self._opened.get(name, since))
+                passed = sum((now - since).total_seconds() >= after for after in self._after)
+                if passed > before:
+                    alarms.append(self._alarm(each, since, self._after[passed - 1]))
+            if passed:
+                self._told[name] = passed
+            elif before:
+                log.info("alarm.over destination=%s", name)
+        return alarms
+
+    @staticmethod
+    def _alarm(waiting: Waiting, since: datetime, after: float) -> Alarm:
+        failing = waiting.failing_since is not None
+        event: Event = "destination.failing" if failing else "delivery.waiting"
+        return Alarm(event, waiting.destination, since.isoformat(), after, waiting.last_status)
+
+
+def tell(alarm: Alarm, alerts: Alerts, directory: Path) -> None:
+    """Log an alarm and give it to the command and the webhook, as JSON; failures are logged."""
+    log.error(
+        "%s destination=%s since=%s after=%.0fs status=%s",
+        alarm.event, alarm.destination, alarm.since, alarm.after,
+        "-" if alarm.status is None else f"0x{alarm.status:04X}",
+    )  # fmt: skip
+    text = json.dumps(asdict(alarm)).encode()
+    if alerts.command:
+        _run(alerts.command, text, directory)
+    if alerts.webhook:
+        _post(alerts.webhook, text)
+
+
+def _run(command: tuple[str, ...], text: bytes, directory: Path) -> None:
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=directory,
+            start_new_session=True,  # so that what it starts can be ended with it
+        )
+    except OSError as error:
+        log.error("alarm.command.failed command=%s reason=%s", command[0], error.strerror)
+        return
+    reason = ""
+    try:
+        process.communicate(text, timeout=_TOLD_WITHIN)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        reason = f"not done within {_TOLD_WITHIN:.0f} s"
+    if process.returncode or reason:
+        reason = reason or f"exit code {process.returncode}"
+        log.error("alarm.command.failed command=%s reason=%s", command[0], reason)
+
+
+def _post(address: str, text: bytes) -> None:
+    request = urllib.request.Request(
+        address, data=text, headers={"Content-Type": "application/json"}, method="POST"
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=_TOLD_WITHIN):
+            pass
+    except (OSError, ValueError) as error:
+        # The address itself may hold a secret.
+        why = getattr(error, "reason", None) or type(error).__name__
+        log.error("alarm.webhook.failed reason=%s", why)
