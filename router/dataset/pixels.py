@@ -102,7 +102,8 @@ def _decoded_frames(described: Dataset, decoder: Decoder) -> Frames:
         "validate": False,
         "decoding_plugin": _DECODED_BY.get(decoder.UID, ""),
         # What is above the bits stored may be an overlay; a codec leaves out only the sign.
-        "correct_unused_bits": decoder.UID in _WITHOUT_SIGN and described.PixelRepresentation == 1,
+        "correct_unused_bits": decoder.UID in _WITHOUT_SIGN
+        and described.get("PixelRepresentation") == 1,
     }
     for frame, meta in decoder.iter_array(described, **options):
         if meta["photometric_interpretation"] == "YBR_FULL_422":

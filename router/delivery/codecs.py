@@ -17,7 +17,6 @@ from router.dataset import (
     scan_segments,
     to_explicit,
     to_implicit,
-    uid_name,
 )
 from router.dataset import segments as splice
 from router.dataset.encoding import PIXEL_DATA, is_encapsulated
@@ -54,16 +53,15 @@ def transcode(
     """The delivery in the first of the target transfer syntaxes that can hold it, its own among
     them as it is. New pixels are a file in `workspace`.
     """
-    names = " or ".join(map(uid_name, targets))
     try:
         workspace.mkdir(parents=True, exist_ok=True)
         return _in_one_of(_Object(task, workspace), targets, allow)
     except PixelError as error:
-        return HeldCopy(f"it cannot be sent as {names}: {error}", "", "")
+        return HeldCopy(str(error), "", "")
     except OSError as error:
         why = error.strerror or type(error).__name__
         retry_after = _SPACE_MAY_COME if error.errno in _NO_SPACE else None
-        return HeldCopy(f"it cannot be sent as {names}: {why}", "", "", retry_after)
+        return HeldCopy(why, "", "", retry_after)
 
 
 def _in_one_of(

@@ -15,7 +15,7 @@ from router.delivery.transcoding import (
     Transcoding,
     forms,
 )
-from router.instance import Rejected, Unavailable
+from router.instance import Hold, Rejected, Unavailable
 from router.status import Verdict, classify
 from router.wire import NoAcceptedContext, Peer, SourceUnreadable, Timeouts, WireError, connect
 
@@ -63,7 +63,7 @@ class DicomSender:
         if (task.transfer_syntax, accepted[0]) == (EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN):
             return self._store(association, self._without_vrs(task))
         try:
-            leaving = self._hooks.convert(task, Transcoding(accepted))
+            leaving = self._transcoded(task, accepted)
             # An association that was idle meanwhile may be over.
             receipt = self._store(self._associated(kind, calling), leaving)
         finally:
@@ -115,6 +115,13 @@ class DicomSender:
     def _refusal(self, sop_class_uid: str, possible: Iterable[str]) -> str:
         names = " or ".join(map(uid_name, possible))
         return f"{self._settings.ae_title} accepts no {uid_name(sop_class_uid)} in {names}"
+
+    def _transcoded(self, task: DeliveryTask, accepted: tuple[str, ...]) -> DeliveryTask:
+        try:
+            return self._hooks.convert(task, Transcoding(accepted))
+        except Hold as hold:
+            names = " or ".join(map(uid_name, accepted))
+            raise Hold(f"it cannot be sent as {names}: {hold.reason}") from None
 
     def _without_vrs(self, task: DeliveryTask) -> DeliveryTask:
         scan = scan_segments(task.segments, task.transfer_syntax, task.bulk)

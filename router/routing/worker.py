@@ -179,7 +179,8 @@ def initialize(setting: WorkerSetting) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (setting.memory, setting.memory))
     logging.getLogger().handlers[:] = [DatagramHandler(setting.log)]
     logging.getLogger().setLevel(setting.log_level)
-    logging.getLogger("pydicom").disabled = True  # quotes values
+    logging.getLogger("pydicom").handlers[:] = [logging.NullHandler()]
+    logging.getLogger("pydicom").propagate = False  # quotes values, also by its descendants
     _worker = Worker(setting)
     signal.signal(signal.SIGTERM, _retire)
 

@@ -20,6 +20,7 @@ from tests.story.peers import StoreScp
 from .site import CT, EXPLICIT, IMPLICIT, JPEG_LS, NoHooks
 from .test_answers import destination, status
 from .transcoded import (
+    BASELINE,
     J2K,
     J2K_LOSSY,
     NEAR,
@@ -229,6 +230,7 @@ def test_what_does_not_decode_is_held_with_the_reason_and_others_flow(
     huge.Rows = huge.Columns = 65_000  # only says so
     bad += [queue(site, cut, J2K), queue(site, huge, JPEG_LS)]
     bad.append(queue(site, image(SOPInstanceUID="1.2.5.3"), "1.2.3.4.5"))
+    bad.append(queue(site, jpeg_that_aborts_gdcm("1.2.5.4"), BASELINE))
     good = queue(site, compressed(image(SOPInstanceUID="1.2.5.9"), RLE), RLE)
     wait_until(lambda: site.state(good) == "delivered", timeout=60)
     for uid in set(bad):
@@ -240,6 +242,33 @@ def test_what_does_not_decode_is_held_with_the_reason_and_others_flow(
     assert site.deliveries.outages() == {}
     assert peer.uids == [good]
     assert workspaces(site) == []
+
+
+def jpeg_that_aborts_gdcm(uid):
+    made = pydicom.dcmread(pydicom.data.get_testdata_file("SC_rgb_dcmtk_+eb+cr.dcm"))
+    stream = bytearray(next(pydicom.encaps.generate_frames(made.PixelData, number_of_frames=1)))
+    stream[2] = 0  # of the marker after the first
+    made.PixelData = encapsulate([bytes(stream)])
+    made["PixelData"].is_undefined_length = True
+    made.SOPInstanceUID, made.SOPClassUID = uid, CT
+    return made
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("wg04/JPLL/MR4_JPLL", "wg04/JPLY/MR4_JPLY", "wg04/JLSL/MR4_JLSL", "wg04/JLSN/MR4_JLSN"),
+        *("wg04/J2KR/MR4_J2KR", "wg04/J2KI/MR4_J2KI", "wg04/RLE/MR4_RLE"),
+        "pydicom_data/HTJ2K_08_RGB.dcm",
+    ],
+)
+def test_a_stream_cut_short_is_no_image_with_a_grey_end(data, name, tmp_path):
+    made = pydicom.dcmread(data / name)
+    stream = next(pydicom.encaps.generate_frames(made.PixelData, number_of_frames=1))
+    made.PixelData = encapsulate([stream[: len(stream) // 100 * 98]])
+    made["PixelData"].is_undefined_length = True
+    made.save_as(tmp_path / "cut")
+    assert "do not decode" in transcode(tmp_path / "cut", tmp_path / "w", EXPLICIT).reason
 
 
 def crash(allow):
