@@ -118,6 +118,8 @@ class DestinationConfig(Model):
     bandwidth: v.Rate = _written("unlimited")
     spool_limit: v.SizeOrUnlimited = _written("unlimited")
     when_full: Literal["refuse", "discard"] = "refuse"
+    resend: Literal["always", "never", "if_changed"] = "always"
+    loop_guard: v.Count = 10
     fallback: str | None = None
     priority: v.Priority = 0
     chain: Chain = ()

@@ -37,7 +37,7 @@ NOT_SUPPORTED: tuple[tuple[str, tuple[str, ...]], ...] = (
     *(
         (f"destinations.*.{key}", ("*",))
         for key in (
-            *("tls", "resend"),
+            *("tls"),
             *("required", "outside", "when_removed", "query", "index"),
         )
     ),

@@ -64,6 +64,7 @@ class Node:
         config = self._config
         self._open_spool()
         ledger = self._spool.ledger
+        ledger.follow(config.destinations)
         plugins = self._spool.directory / "plugins"
         self._generation: Generation = build_generation(config, 1, plugins)
         for name, listener in config.listeners.items():

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from router.spool.codec import Paths, decode_names, encode_bulk, encode_names, to_microseconds
 from router.spool.errors import SpoolFull
+from router.spool.repeats import Verdict, judge
 from router.spool.settling import Candidate, Decision, settle
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ VALUES(?, ?, ?, ?, ?, ?)
 """
 INSERT_DELIVERY = """
 INSERT INTO deliveries(instance, copy, study, destination, state, first_queued, changed,
-    size, reason)
-VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)
+    size, reason, behind, due)
+VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 FULL = "more waits for it than its spool_limit"
 INSERT_DISCARDED = """
@@ -128,13 +129,16 @@ def _add_delivery(
     transaction: Transaction, ids: tuple[int, int, int], decision: Decision, size: int
 ) -> None:
     """`ids` are the instance's, the copy's and the study's."""
-    destination, state, reason = decision.destination, "queued", None
+    destination = decision.destination
     if decision.taken_by is not None:
-        state, reason = "suppressed", f"route {decision.taken_by} sends this SOP Instance UID there"
+        reason = f"route {decision.taken_by} sends this SOP Instance UID there"
+        verdict = Verdict("suppressed", reason)
     else:
+        verdict = judge(transaction, ids[0], ids[1], destination)
         transaction.topics.add(f"destination:{destination}")
     now = transaction.now
-    transaction.execute(INSERT_DELIVERY, (*ids, destination, state, now, now, size, reason))
+    values = (*ids, destination, verdict.state, now, now, size, verdict.reason)
+    transaction.execute(INSERT_DELIVERY, (*values, verdict.behind, verdict.due))
 
 
 def plan(

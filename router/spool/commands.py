@@ -42,7 +42,7 @@ RELEASE = Command(
     "state = 'released' WHERE state = 'held'",
 )
 RETRY = Command(
-    "state = 'queued', due = NULL WHERE state = 'waiting'",
+    "state = 'queued', due = NULL WHERE state = 'waiting' AND behind IS NULL",
     f"{_RECEIVED} WHERE {_TRIED_LATER}",
 )
 FIRST = Command("priority = 1 WHERE state IN ('queued', 'waiting')")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from router.dataset import total_length
 from router.spool.accepting import settle_instance
 from router.spool.codec import Paths, encode_names, to_microseconds
-from router.spool.records import CopyOutcome, HeldCopy, Processed, Skipped
+from router.spool.records import CopyOutcome, HeldCopy, Processed, Skipped, Stored
+from router.spool.repeats import fingerprint
 
 if TYPE_CHECKING:
     from router.spool.records import Attempt
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 # A copy held with a time for its next try is claimed as it is; one a person holds has no such time.
 UPDATE_COPY = """
 UPDATE copies SET state = :state, destinations = coalesce(:destinations, destinations),
-    segments = :segments, size = :size, transfer_syntax = :transfer_syntax,
+    segments = :segments, size = :size, content = :content, transfer_syntax = :transfer_syntax,
     sop_class_uid = :sop_class_uid, sop_instance_uid = :sop_instance_uid,
     study_instance_uid = :study_instance_uid, series_instance_uid = :series_instance_uid,
     attempts = attempts + :held, retry_at = :retry_at, changed = :now,
@@ -27,6 +28,7 @@ OUTCOME_COLUMNS = (
     "destinations",
     "segments",
     "size",
+    "content",
     "transfer_syntax",
     "sop_class_uid",
     "sop_instance_uid",
@@ -38,6 +40,10 @@ OUTCOME_COLUMNS = (
     "hook",
     "notes",
 )
+SELECT_STORED = """
+SELECT path, offset, length, sha256 FROM copies JOIN instances ON instances.id = instance
+WHERE copies.id = ?
+"""
 SELECT_DELIVERY = "SELECT instance, destination, state, tries FROM deliveries WHERE id = ?"
 INSERT_ATTEMPT = "INSERT INTO attempts VALUES(?, ?, ?, ?, ?, ?, ?, ?)"
 UPDATE_DELIVERY = """
@@ -52,7 +58,7 @@ def finish_copy(transaction: Transaction, copy: int, outcome: CopyOutcome, paths
     values: dict[str, Any] = dict.fromkeys(OUTCOME_COLUMNS)
     values |= {"copy": copy, "now": transaction.now, "held": 0}
     if isinstance(outcome, Processed):
-        values |= _processed(transaction, outcome, paths)
+        values |= _processed(transaction, copy, outcome, paths)
     elif isinstance(outcome, Skipped):
         values |= {"state": "skipped", "reason": outcome.reason, "plugin": outcome.plugin}
     else:
@@ -75,7 +81,9 @@ def _held(outcome: HeldCopy, now: int) -> dict[str, Any]:
     }
 
 
-def _processed(transaction: Transaction, outcome: Processed, paths: Paths) -> dict[str, Any]:
+def _processed(
+    transaction: Transaction, copy: int, outcome: Processed, paths: Paths
+) -> dict[str, Any]:
     columns: dict[str, Any] = {
         "state": "processed",
         "destinations": encode_names(outcome.destinations),
@@ -83,10 +91,13 @@ def _processed(transaction: Transaction, outcome: Processed, paths: Paths) -> di
     }
     if outcome.segments is None:
         return columns
+    [(path, offset, length, sha256)] = transaction.execute(SELECT_STORED, (copy,))
+    stored = Stored(paths.absolute(path), offset, length)
     transaction.directories.update(paths.workspace_directories(outcome.segments))
     return columns | {
         "segments": paths.encode_segments(outcome.segments),
         "size": total_length(outcome.segments),
+        "content": fingerprint(outcome.segments, stored, sha256),
         "transfer_syntax": outcome.transfer_syntax,
         "sop_class_uid": outcome.sop_class_uid,
         "sop_instance_uid": outcome.sop_instance_uid,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from concurrent.futures import Future
     from datetime import datetime
 
+    from router.config.model import DestinationConfig
     from router.spool.records import (
         Arrival,
         Attempt,
@@ -142,6 +143,9 @@ class Ledger(Protocol):
 
     def hold_copies_of_unknown_routes(self, known: Collection[str]) -> Future[int]:
         """Hold unprocessed copies whose route is not in the configuration any more."""
+
+    def follow(self, destinations: Mapping[str, DestinationConfig]) -> None:
+        """Decide by these settings from now on what is sent again: `resend`, `loop_guard`."""
 
     def waiting_bytes(self, destination: str) -> int:
         """How much waits for a destination or is held: deliveries, and copies planned for it.

@@ -16,13 +16,14 @@ from router.spool.errors import SpoolError
 if TYPE_CHECKING:
     from pathlib import Path
 
-VERSION = 2
+VERSION = 3
 
 # Times are microseconds since 1970 UTC; `changed` is when a row came into its state. Copies of an
 # instance are in the order of their routes by id. A changed copy has all its own columns from
 # segments to series_instance_uid, an unchanged one none. A delivery that waits for its next try is
 # `waiting`, in reports `queued`; its `study` is the received one's. A `study` is the id of its
-# first series, so that studies have the order in which they began to arrive.
+# first series, so that studies have the order in which they began to arrive. `content` is the hash
+# of a changed copy. A delivery is `behind` the one that goes first, or that it is the same as.
 TABLES = """
 CREATE TABLE associations(
     id INTEGER PRIMARY KEY, calling_ae_title TEXT NOT NULL, called_ae_title TEXT NOT NULL,
@@ -59,7 +60,8 @@ CREATE TABLE copies(
     destinations TEXT NOT NULL, segments BLOB, size INTEGER, transfer_syntax TEXT,
     sop_class_uid TEXT, sop_instance_uid TEXT, study_instance_uid TEXT, series_instance_uid TEXT,
     attempts INTEGER NOT NULL DEFAULT 0, retry_at INTEGER, changed INTEGER,
-    reason TEXT, plugin TEXT, hook TEXT, notes TEXT, priority INTEGER NOT NULL DEFAULT 0);
+    reason TEXT, plugin TEXT, hook TEXT, notes TEXT, priority INTEGER NOT NULL DEFAULT 0,
+    content BLOB);
 CREATE INDEX copies_instance ON copies(instance);
 CREATE INDEX copies_received ON copies(priority DESC, instance) WHERE state = 'received';
 CREATE INDEX copies_held ON copies(retry_at) WHERE state = 'held';
@@ -71,12 +73,14 @@ CREATE TABLE deliveries(
     study INTEGER NOT NULL, destination TEXT NOT NULL, state TEXT NOT NULL,
     priority INTEGER NOT NULL DEFAULT 0, due INTEGER, first_queued INTEGER NOT NULL,
     size INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, tries INTEGER NOT NULL DEFAULT 0,
-    refusals INTEGER NOT NULL DEFAULT 0, changed INTEGER, reason TEXT, note TEXT);
+    refusals INTEGER NOT NULL DEFAULT 0, changed INTEGER, reason TEXT, note TEXT,
+    behind INTEGER);
 CREATE INDEX deliveries_instance ON deliveries(instance);
 CREATE INDEX deliveries_queued ON deliveries(destination, priority DESC, study)
     WHERE state = 'queued';
 CREATE INDEX deliveries_waiting ON deliveries(destination, due) WHERE state = 'waiting';
 CREATE INDEX deliveries_held ON deliveries(destination) WHERE state = 'held';
+CREATE INDEX deliveries_behind ON deliveries(behind) WHERE behind IS NOT NULL;
 
 CREATE TABLE attempts(
     delivery INTEGER NOT NULL, number INTEGER NOT NULL, time INTEGER NOT NULL,
@@ -122,6 +126,11 @@ CREATE INDEX copies_received ON copies(priority DESC, instance) WHERE state = 'r
 DROP INDEX deliveries_queued;
 CREATE INDEX deliveries_queued ON deliveries(destination, priority DESC, study)
     WHERE state = 'queued';
+""",
+    2: """
+ALTER TABLE copies ADD COLUMN content BLOB;
+ALTER TABLE deliveries ADD COLUMN behind INTEGER;
+CREATE INDEX deliveries_behind ON deliveries(behind) WHERE behind IS NOT NULL;
 """,
 }
 

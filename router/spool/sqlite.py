@@ -18,13 +18,14 @@ from router.spool.summary import summary, waiting
 from router.spool.writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from concurrent.futures import Future
     from datetime import datetime
     from pathlib import Path
 
     import apsw
 
+    from router.config.model import DestinationConfig
     from router.spool.health import Health
     from router.spool.records import (
         Arrival,
@@ -147,6 +148,9 @@ class SqliteLedger(SqliteCommands):
         held_reason: str | None = None,
     ) -> Future[None]:
         return self._write(accepting.plan, instance_id, generation, copies, held_reason)
+
+    def follow(self, destinations: Mapping[str, DestinationConfig]) -> None:
+        self._writer.follow(destinations)
 
     def waiting_bytes(self, destination: str) -> int:
         return self._writer.waiting(destination)

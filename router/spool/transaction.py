@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from router.spool.codec import now_microseconds, to_microseconds
+from router.spool.repeats import watch
 from router.spool.waiting import Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import apsw
 
+    from router.config.model import DestinationConfig
     from router.instance import Association
     from router.spool.records import Arrival, Attempt
 
@@ -66,6 +68,7 @@ class Transaction:
         self._connection = connection
         self.execute = connection.cursor().execute
         self.waiting = Waiting(connection)
+        self.destinations: Mapping[str, DestinationConfig] = {}
         self.now = 0
         self.topics: set[str] = set()
         self.directories: set[str] = set()
@@ -76,6 +79,7 @@ class Transaction:
         self._standings: dict[str, _Standing] = {}
         self._associations: dict[Association, int] = {}
         self._series: dict[tuple[str, ...], int] = {}
+        watch(connection, self)
 
     def insert(self, statement: str, values: Sequence[Any]) -> int:
         """The id of the new row."""

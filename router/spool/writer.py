@@ -21,8 +21,9 @@ from router.spool.files import sync_directory
 from router.spool.transaction import Transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from router.config.model import DestinationConfig
     from router.spool.health import Health
 
 log = logging.getLogger("router.spool")
@@ -75,6 +76,10 @@ class Writer:
     def waiting(self, destination: str) -> int:
         """The bytes that wait for a destination."""
         return self._transaction.waiting[destination]
+
+    def follow(self, destinations: Mapping[str, DestinationConfig]) -> None:
+        """These are the destinations' settings from now on."""
+        self._transaction.destinations = destinations
 
     @property
     def backlog(self) -> int:

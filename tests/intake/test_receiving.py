@@ -19,16 +19,22 @@ CHAIN = "  - {name: research, chain: [set: {PatientName: X}], to: [vna]}"
 
 def test_an_instance_is_kept_byte_for_byte_and_queued_everywhere(station):
     started = station()
-    content = data_set(PatientID="4711", AccessionNumber="A-1")
-    assert [started.send(content).status for _ in range(2)] == [0, 0]
-    for instance in started.instances(count=2):
+    uids = ("1.2.3.4", "1.2.3.5")
+    content = {
+        uid: data_set(SOPInstanceUID=uid, PatientID="4711", AccessionNumber="A-1") for uid in uids
+    }
+    assert [started.send(content[uid], uid=uid).status for uid in uids] == [0, 0]
+    for instance in (*started.instances("1.2.3.4"), *started.instances("1.2.3.5")):
         assert [d.destination for d in instance.deliveries] == ["pacs", "vna"]
-        assert (instance.association.calling_ae_title, instance.size) == ("CT1", len(content))
+        assert (instance.association.calling_ae_title, instance.size) == (
+            "CT1",
+            len(content["1.2.3.4"]),
+        )
     for task in started.tasks(2):
         [whole] = task.segments
         with open(whole.path, "rb") as file:
             file.seek(whole.offset)
-            assert file.read(whole.length) == content
+            assert file.read(whole.length) == content[task.sop_instance_uid]
     assert len(started.ledger.where(accession_number="A-1").instances) == 2
     assert len(started.ledger.where(patient_id="4711").instances) == 2
 

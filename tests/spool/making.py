@@ -1,5 +1,6 @@
 """Arrivals, outcomes and attempts with everything filled in that a test does not care about."""
 
+import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -54,7 +55,7 @@ def arrival(
         "series_instance_uid": "1.2.3.4",
         "patient_id": "4711",
         "accession_number": "A-1",
-        "sha256": bytes(range(32)),
+        "sha256": os.urandom(32),  # no two alike
         "association": ASSOCIATION,
         "received": NOW,
         "generation": 1,

@@ -264,9 +264,9 @@ def test_a_failing_subscriber_does_not_stop_the_ledger(spool: Spool) -> None:
 
 
 def test_one_bad_write_fails_alone(spool: Spool) -> None:
-    good = arrival(spool, planned("pacs"))
+    good, other = (arrival(spool, planned("pacs"), uid=uid) for uid in ("1.2", "1.3"))
     bad = arrival(spool, planned("pacs"), uid=["not", "text"])
-    futures = [spool.ledger.accept(one) for one in (good, bad, good)]
+    futures = [spool.ledger.accept(one) for one in (good, bad, other)]
     assert [type(future.exception(20)) for future in futures] == [NoneType, SpoolError, NoneType]
     assert len(spool.ledger.claim("pacs", 9)) == 2
 

@@ -143,6 +143,8 @@ def downgrade(path) -> None:
         CREATE INDEX deliveries_queued ON deliveries(destination, priority DESC)
             WHERE state = 'queued';
         CREATE INDEX copies_received ON copies(instance) WHERE state = 'received';
+        DROP INDEX deliveries_behind; ALTER TABLE deliveries DROP COLUMN behind;
+        ALTER TABLE copies DROP COLUMN content;
         ALTER TABLE deliveries DROP COLUMN note;
         ALTER TABLE attempts DROP COLUMN destination;
         ALTER TABLE copies DROP COLUMN priority;

@@ -1,0 +1,144 @@
+"""The same SOP Instance UID once more: what is sent again, what waits its turn, what goes round."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from router.dataset import FileRange
+from router.spool.codec import to_microseconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import apsw
+
+    from router.dataset import Segment
+    from router.spool.records import Stored
+    from router.spool.transaction import Transaction
+
+log = logging.getLogger("router.spool")
+
+MOST_COMPARED = 256  # instances of one SOP Instance UID, the last ones
+LOOP_GUARD = 10  # of a destination that is not in the configuration any more
+AFTER_ANOTHER = to_microseconds(datetime(2100, 1, 1, tzinfo=UTC))  # due when that one is done
+
+_CONTENT = "coalesce(c.content, iif(c.sop_instance_uid IS NULL, i.sha256, NULL))"
+_OWN = f"""
+SELECT coalesce(c.sop_instance_uid, i.sop_instance_uid), {_CONTENT}, i.sop_instance_uid
+FROM copies c JOIN instances i ON i.id = c.instance WHERE c.id = ?
+"""
+_LAST = f"""
+SELECT d.id, d.state, {_CONTENT}
+FROM deliveries d JOIN copies c ON c.id = d.copy JOIN instances i ON i.id = d.instance
+WHERE d.instance IN (
+        SELECT id FROM (SELECT id FROM instances WHERE sop_instance_uid = :uid
+                        ORDER BY id DESC LIMIT {MOST_COMPARED})
+        UNION SELECT instance FROM (SELECT instance FROM copies WHERE sop_instance_uid = :uid
+                                    ORDER BY id DESC LIMIT {MOST_COMPARED}))
+    AND d.instance != :instance AND d.destination = :destination
+    AND d.state IN ('queued', 'waiting', 'held', 'delivered')
+    AND coalesce(c.sop_instance_uid, i.sop_instance_uid) = :uid
+ORDER BY d.instance DESC, d.id DESC LIMIT 1
+"""
+_HOPS = f"""
+SELECT count(*) FROM (
+    SELECT id, association FROM instances WHERE sop_instance_uid = :uid
+    ORDER BY id DESC LIMIT {MOST_COMPARED}) i
+JOIN associations a ON a.id = i.association
+JOIN instances own ON own.id = :instance JOIN associations b ON b.id = own.association
+WHERE i.id != own.id AND a.calling_ae_title = b.calling_ae_title AND a.address = b.address
+    AND EXISTS (SELECT 1 FROM deliveries d WHERE d.instance = i.id
+                AND d.destination = :destination AND d.state != 'suppressed')
+"""
+# A delivery that waits behind another is let go, or waits behind that one's own predecessor.
+_TRIGGER = """
+CREATE TEMP TRIGGER delivery_left AFTER UPDATE OF state, destination ON main.deliveries
+WHEN old.state IN ('queued', 'waiting')
+    AND (new.state NOT IN ('queued', 'waiting') OR new.destination != old.destination) BEGIN
+    UPDATE deliveries SET behind = new.behind WHERE behind = new.id AND state = 'waiting'
+        AND EXISTS (SELECT 1 FROM deliveries first
+                    WHERE first.id = new.behind AND first.state IN ('queued', 'waiting'));
+    SELECT delivery_due(destination) FROM deliveries WHERE behind = new.id AND state = 'waiting';
+    UPDATE deliveries SET state = 'queued', due = NULL, reason = NULL, behind = NULL
+        WHERE behind = new.id AND state = 'waiting';
+END;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The state a new delivery is made in, and why; `behind` is the delivery it has to do with."""
+
+    state: str = "queued"
+    reason: str | None = None
+    behind: int | None = None
+    due: int | None = None
+
+
+def watch(connection: apsw.Connection, transaction: Transaction) -> None:
+    """Have deliveries follow those they wait behind, whatever becomes of these."""
+
+    def due(*values: Any) -> None:  # noqa: ANN401
+        transaction.topics.add(f"destination:{values[0]}")
+
+    connection.create_scalar_function("delivery_due", due, 1)
+    connection.execute(_TRIGGER)
+
+
+def fingerprint(segments: Iterable[Segment], stored: Stored, sha256: bytes | None) -> bytes | None:
+    """A hash of what a changed copy consists of; None when that is not known without reading."""
+    if sha256 is None:
+        return None
+    content = hashlib.sha256(sha256)
+    for segment in segments:
+        if not isinstance(segment, FileRange):
+            content.update(b"B%d " % len(segment))
+            content.update(segment)
+        elif segment.path == stored.path:
+            content.update(b"F%d %d " % (segment.offset - stored.offset, segment.length))
+        else:
+            return None
+    return content.digest()
+
+
+def judge(transaction: Transaction, instance: int, copy: int, destination: str) -> Verdict:
+    """What becomes of a delivery, in the light of those made of this SOP Instance UID before."""
+    [(uid, content, received_uid)] = transaction.execute(_OWN, (copy,))
+    where = {"uid": uid, "instance": instance, "destination": destination}
+    settings = transaction.destinations.get(destination)
+    resend = settings.resend if settings else "always"
+    last = transaction.execute(_LAST, where).fetchone()
+    verdict = _compare(last, content, resend) if last else Verdict()
+    if verdict.state in ("suppressed", "held"):
+        return verdict
+    limit = settings.loop_guard if settings else LOOP_GUARD
+    [(hops,)] = transaction.execute(_HOPS, where | {"uid": received_uid})
+    if hops < limit:
+        return verdict
+    tell = partial(
+        log.error, "loop.held destination=%s sop_instance_uid=%s times=%d", destination, uid, hops
+    )
+    transaction.after_commit.append(tell)
+    return Verdict("held", f"loop_guard: it came from this sender and went there {limit} times")
+
+
+def _compare(last: tuple[Any, ...], content: bytes | None, resend: str) -> Verdict:
+    """`last` is the delivery that was made there last: its id, state and content."""
+    delivery, state, its_content = last
+    same = content is not None and content == its_content
+    if state != "delivered":
+        if same:
+            return Verdict("suppressed", "the same waits there already", delivery)
+        if state == "held":
+            return Verdict()
+        return Verdict("waiting", "an earlier version goes first", delivery, AFTER_ANOTHER)
+    if resend == "always" or (resend == "if_changed" and not same):
+        return Verdict()
+    if same:
+        return Verdict("suppressed", f"resend: {resend}, and it was delivered before", delivery)
+    return Verdict("held", "resend: never, and what was delivered before is another version")

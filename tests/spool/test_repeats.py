@@ -1,0 +1,142 @@
+"""The same SOP Instance UID again: what is sent, what waits its turn, what is held; all visible."""
+
+import pytest
+
+from router.config import load
+from router.spool import HeldCopy, PlannedCopy, Selection, Spool
+from tests.spool.making import accept, delivered, finish_copies, planned, processed
+
+UID = "1.2.3.4.5"
+CONFIG = """
+spool: {{directory: ./spool}}
+listeners: {{radiology: {{bind: 127.0.0.1}}}}
+destinations: {{pacs: {{ae_title: PACS, host: pacs.example, {settings}}}}}
+routes: [{{name: clinical, to: [pacs]}}]
+"""
+
+
+@pytest.fixture
+def configured(spool, tmp_path):
+    """`configured("resend: never")` is a spool that follows it."""
+
+    def follow(settings: str = "") -> Spool:
+        path = tmp_path / "config.yaml"
+        path.write_text(CONFIG.format(settings=settings))
+        spool.ledger.follow(load(path).destinations)
+        return spool
+
+    return follow
+
+
+def arrive(spool: Spool, version: str, copy: PlannedCopy | None = None) -> None:
+    accept(spool, copy or planned("pacs"), sha256=version.encode().ljust(32))
+
+
+def states(spool: Spool) -> list[str]:
+    instances = spool.ledger.where(UID).instances
+    return [one.state for instance in instances for one in instance.deliveries]
+
+
+def deliver_next(spool: Spool) -> int:
+    """How many were offered; all of them are delivered."""
+    tasks = spool.ledger.claim("pacs", 10)
+    spool.ledger.finish([delivered(task.delivery_id) for task in tasks]).result(20)
+    return len(tasks)
+
+
+def reasons(spool: Spool) -> list[str]:
+    instances = spool.ledger.where(UID).instances
+    return [one.reason for instance in instances for one in instance.deliveries]
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_what_waits_there_already_is_not_queued_again(configured, held):
+    spool = configured()
+    arrive(spool, "a")
+    if held:
+        spool.ledger.hold(Selection(), "wait").result(20)
+    arrive(spool, "a")
+    assert states(spool) == ["held" if held else "queued", "suppressed"]
+    assert reasons(spool)[1] == "the same waits there already"
+
+
+def test_every_version_is_delivered_in_the_order_of_arrival(configured):
+    spool = configured()
+    told: list[set[str]] = []
+    for version in "aba":
+        arrive(spool, version)
+    spool.ledger.subscribe(told.append)
+    assert states(spool) == ["queued"] * 3
+    assert reasons(spool) == ["", *["an earlier version goes first"] * 2]
+    spool.ledger.retry(Selection()).result(20)
+    assert [deliver_next(spool) for _ in range(4)] == [1, 1, 1, 0]
+    assert {"destination:pacs"} in told
+    assert states(spool) == ["delivered"] * 3
+
+
+@pytest.mark.parametrize("command", ["hold", "discard"])
+def test_a_later_version_follows_the_one_before_the_one_that_went(configured, command):
+    spool = configured()
+    for version in "abc":
+        arrive(spool, version, PlannedCopy(version, ("pacs",), has_chain=False))
+    getattr(spool.ledger, command)(Selection(route="b"), "no").result(20)
+    assert [task.route for task in spool.ledger.claim("pacs", 10)] == ["a"]
+    getattr(spool.ledger, command)(Selection(route="a"), "no").result(20)
+    assert [task.route for task in spool.ledger.claim("pacs", 10)] == ["c"]
+
+
+@pytest.mark.parametrize(
+    ("resend", "version", "expected"),
+    [
+        ("always", "a", "queued"),
+        ("always", "b", "queued"),
+        ("if_changed", "a", "suppressed"),
+        ("if_changed", "b", "queued"),
+        ("never", "a", "suppressed"),
+        ("never", "b", "held"),
+    ],
+)
+def test_what_was_delivered_is_sent_again_as_configured(configured, resend, version, expected):
+    spool = configured(f"resend: {resend}")
+    arrive(spool, "a")
+    deliver_next(spool)
+    arrive(spool, version)
+    assert states(spool) == ["delivered", expected]
+    assert expected == "queued" or reasons(spool)[1].startswith(f"resend: {resend}")
+
+
+def test_a_copy_that_leaves_with_the_same_bytes_is_the_same(configured):
+    spool = configured("resend: if_changed")
+    for version in "aab":
+        arrive(spool, version, planned("pacs", route="changed", chain=True))
+        finish_copies(spool, changed=processed("pacs", uid="9.9"))
+        deliver_next(spool)
+    assert states(spool) == ["delivered", "suppressed", "delivered"]
+
+
+def test_a_copy_held_by_its_chain_is_no_delivery(configured):
+    spool = configured()
+    for outcome in (HeldCopy("no", "plugin", "hook"), processed("pacs")):
+        arrive(spool, "a", planned("pacs", route="changed", chain=True))
+        finish_copies(spool, changed=outcome)
+    assert states(spool) == ["queued"]
+
+
+def test_one_hop_again_and_again_is_a_loop(configured, caplog):
+    spool = configured("loop_guard: 2")
+    for version in "abc":
+        arrive(spool, version)
+        deliver_next(spool)
+    assert states(spool) == ["delivered", "delivered", "held"]
+    assert reasons(spool)[2] == "loop_guard: it came from this sender and went there 2 times"
+    assert "loop.held destination=pacs" in caplog.text
+    assert spool.ledger.summary().destinations[0].held == 1
+
+
+def test_what_waits_behind_another_does_so_after_a_restart(configured):
+    spool = configured()
+    arrive(spool, "a")
+    arrive(spool, "b")
+    spool.close()
+    spool.open()
+    assert [deliver_next(spool) for _ in range(3)] == [1, 1, 0]
