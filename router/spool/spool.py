@@ -17,6 +17,7 @@ import os
 import shutil
 import threading
 import time
+from collections import Counter
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Self
@@ -57,6 +58,7 @@ class Spool:
         self._removing = threading.Lock()
         self._space_lock = threading.Lock()
         self._unrecorded: list[Arrival] = []
+        self._being_recorded: Counter[str] = Counter()  # by path: acknowledged, without a row
         self._unrecorded_lock = threading.Lock()
         self._space: tuple[float, int] | None = None
 
@@ -130,6 +132,8 @@ class Spool:
         """
         self._require_room_to_record()
         extent = file.seal(encode_record(arrival))
+        with self._unrecorded_lock:
+            self._being_recorded[file.path] += 1
         future = self._accept(dataclasses.replace(arrival, extent=extent))
         if self.ledger.backlog > MOST_UNRECORDED:
             future.exception()  # receive no faster than the ledger can be written
@@ -154,6 +158,9 @@ class Spool:
                 self._unrecorded.append(arrival)
         elif error is not None:
             self._health.fail(f"an accepted instance could not be recorded: {error}")
+        else:
+            with self._unrecorded_lock:
+                self._being_recorded -= Counter([arrival.stored.path])
 
     def _require_room_to_record(self) -> None:
         if self._health.failed is not None:
@@ -217,8 +224,10 @@ class Spool:
 
     def _remove_done(self, before: datetime) -> int:
         with self._removing:
-            open_files = self._files.open_files()
-            return self._remove(self.ledger.expirable(before, EXPIRED_AT_ONCE, open_files))
+            spared = self._files.open_files()
+            with self._unrecorded_lock:
+                spared += self._being_recorded
+            return self._remove(self.ledger.expirable(before, EXPIRED_AT_ONCE, spared))
 
     def _remove(self, instances: Sequence[Expirable]) -> int:
         """Files first: after a crash in between they are found gone and forgotten again."""

@@ -121,6 +121,25 @@ def test_rows_that_had_no_space_are_written_in_order_when_there_is_some(
     assert [task.sop_instance_uid for task in spool.ledger.claim("pacs", 9)] == ["1.1", "1.3"]
 
 
+def test_a_file_stays_while_something_in_it_has_no_row_yet(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = spool.incoming()
+    spool.keep(file, written(file, spool, 1, b"first")).result(20)
+    assert deliver(spool, "pacs") == 1
+    monkeypatch.setattr("router.spool.accepting.accept", _raising(SpoolFull("no space left")))
+    spool.keep(file, written(file, spool, 2, b"second")).exception(20)
+    file.close()
+    assert spool.expire(retain=-1) == 0
+    monkeypatch.undo()
+    spool.record_again()
+    spool.ledger.pause("x").result(20)
+    assert deliver(spool, "pacs") == 1
+    assert spool.ledger.summary().missing_files == 0
+    assert spool.expire(retain=-1) == 2
+    assert not Path(file.path).exists()
+
+
 def _raising(error: Exception):  # type: ignore[no-untyped-def]
     def accept(*_: object) -> int:
         raise error
