@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 _BIG_ENDIAN = "1.2.840.10008.1.2.2"
 _ALWAYS_LOSSY = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51")  # JPEG Baseline, Extended
 _LONGEST_VALUE = 0xFFFFFFFE
-_SECONDS, _SECONDS_PER_MIB = 300.0, 1.0  # what one delivery may take; J2K does 10 MiB/s
+# Seconds one delivery may take; JPEG 2000, the slowest, does about 10 MiB in one.
+_SECONDS, _SECONDS_PER_MIB, _MOST_SECONDS = 300.0, 1.0, 3600.0
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 _SPACE_MAY_COME = 60.0  # seconds
 
@@ -67,7 +68,7 @@ def transcode(
 def _in_one_of(
     came: _Object, targets: tuple[str, ...], allow: Callable[[float], None]
 ) -> Processed:
-    allow(_SECONDS + came.native_length / (1 << 20) * _SECONDS_PER_MIB)
+    allow(min(_SECONDS + came.native_length / (1 << 20) * _SECONDS_PER_MIB, _MOST_SECONDS))
     unfit = Unfit("there is no other form")
     for target in targets:
         if target == came.task.transfer_syntax:
@@ -93,8 +94,11 @@ class _Object:
 
     @property
     def native_length(self) -> int:
-        """Bytes of its pixels when they are not compressed, as it describes them."""
-        return native_length(self._dataset)
+        """Bytes of its pixels when they are not compressed; 0 where it does not describe them."""
+        bits = int(self._dataset.get("NumberOfFrames") or 1)
+        for keyword in ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated"):
+            bits *= int(self._dataset.get(keyword) or 0)
+        return (bits + 7) // 8
 
     @property
     def _has_pixels(self) -> bool:
@@ -190,12 +194,3 @@ class _Object:
             except BaseException:
                 os.unlink(file.name)
                 raise
-
-
-def native_length(dataset: Dataset) -> int:
-    """Bytes of a data set's pixels as it describes them; 0 where it does not."""
-    length = 1
-    for keyword in ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "NumberOfFrames"):
-        value = dataset.get(keyword)
-        length *= int(value if value not in (None, "") else keyword == "NumberOfFrames")
-    return (length + 7) // 8
