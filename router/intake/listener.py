@@ -65,6 +65,17 @@ class Listener:
             self.name, request.calling_ae_title, request.called_ae_title, request.address,
             admitted.text,
         )  # fmt: skip
+        self._spool.ledger.refused(
+            IntakeRefusal(
+                datetime.now(UTC),
+                self.name,
+                request.calling_ae_title,
+                request.address,
+                "",
+                0,
+                f"{admitted.text} (called {request.called_ae_title})",
+            )
+        )
         return admitted
 
     def _ask_plugins(self, generation: Generation, association: Association) -> Rejection | None:

@@ -33,14 +33,20 @@ def needs_attention(status: Status, now: datetime | None = None) -> list[str]:
             f"{_count(held['count'], 'instance')} held: {held['reason']}"
             for held in summary["held_instances"]
         ),
-        *(
-            f"refused at intake: {_count(refusal['count'], 'instance')} from "
-            f"{refusal['calling_ae_title']} ({refusal['address']}), "
-            f"last {_ago(refusal['last'], now)}, "
-            f"0x{refusal['status']:04X}: {refusal['reason']}; the sender must send again"
-            for refusal in summary["refusals"]
-        ),
+        *(_refusal(refusal, now) for refusal in summary["refusals"]),
     ]
+
+
+def _refusal(refusal: Status, now: datetime) -> str:
+    sender = f"{refusal['calling_ae_title']} ({refusal['address']})"
+    last = f"last {_ago(refusal['last'], now)}"
+    if not refusal["status"]:  # an association, not an instance
+        rejected = _count(refusal["count"], "association")
+        return f"{rejected} from {sender} rejected, {last}: {refusal['reason']}"
+    return (
+        f"refused at intake: {_count(refusal['count'], 'instance')} from {sender}, {last}, "
+        f"0x{refusal['status']:04X}: {refusal['reason']}; the sender must send again"
+    )
 
 
 def describe(status: Status, now: datetime | None = None) -> str:

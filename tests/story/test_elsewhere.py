@@ -1,4 +1,4 @@
-"""Moved, sent again, and looked after: what an administrator does when a destination is given up."""
+"""Moved, sent again, looked after: what an administrator does when a destination is given up."""
 
 from .peers import until
 from .sending import generate
