@@ -23,7 +23,7 @@ routes:
   - {{name: everything, to: [plain, changed]}}
 """
 
-SITE = '''\
+SITE = """\
 import os
 from pathlib import Path
 from router import hookimpl
@@ -45,7 +45,7 @@ class Diary:
     def delivery_ended(self, delivery):
         with self.file.open("a") as diary:
             diary.write(f"{delivery.sop_instance_uid} {delivery.outcome} {delivery.status}\\n")
-'''
+"""
 
 
 def test_it_changes_only_what_goes_there_runs_in_a_worker_and_fails_closed(
