@@ -70,7 +70,8 @@ class Listener(Model):
     accept: Accept | None = None
     transfer_syntaxes: v.AllOr[v.TransferSyntax] = "all"
     maximum_associations: v.Count = 100
-    acknowledge: Literal["received"] = "received"
+    acknowledge: Literal["received", "processed", "delivered"] = "received"
+    acknowledge_timeout: v.Duration = _written("60 s")
     unmatched: Literal["refuse", "hold", "discard"] = "refuse"
     chain: Chain = ()
 
@@ -122,6 +123,7 @@ class DestinationConfig(Model):
     loop_guard: v.Count = 10
     fallback: str | None = None
     priority: v.Priority = 0
+    required: bool = False
     chain: Chain = ()
 
 
@@ -129,6 +131,7 @@ class DicomDestination(DestinationConfig):
     """A storage service class provider that copies are sent to."""
 
     type: Literal["dicom"] = "dicom"
+    required: bool = True
     ae_title: v.AETitle
     host: v.HostName
     port: v.PeerPort = 104

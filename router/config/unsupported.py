@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 NOT_SUPPORTED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("spool.queue", ("postgresql*",)),
     ("listeners.*.tls", ("*",)),
-    ("listeners.*.acknowledge", ("processed", "delivered")),
     ("listeners.*.accept.user", ("*",)),
     (
         "listeners.*.transfer_syntaxes.*",
@@ -38,7 +37,7 @@ NOT_SUPPORTED: tuple[tuple[str, tuple[str, ...]], ...] = (
         (f"destinations.*.{key}", ("*",))
         for key in (
             *("tls"),
-            *("required", "outside", "when_removed", "query", "index"),
+            *("outside", "when_removed", "query", "index"),
         )
     ),
     ("routes.*.study_quiet", ("*",)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -21,11 +22,14 @@ from router.status import (
     PROCESSING_FAILURE,
     REFUSED_NOT_AUTHORISED,
     SUCCESS,
+    Verdict,
+    classify,
 )
 from router.wire import Rejection, Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future
 
     from router.instance import Association
     from router.routing import Generation
@@ -38,6 +42,8 @@ _STUDY = parse_path("StudyInstanceUID")
 _SERIES = parse_path("SeriesInstanceUID")
 _PATIENT_ID = parse_path("PatientID")
 _ACCESSION_NUMBER = parse_path("AccessionNumber")
+_NOT_IN_TIME = Response(OUT_OF_RESOURCES, "not delivered in time; it stays queued")
+_GOOD = (Verdict.DELIVERED, Verdict.DELIVERED_WITH_WARNING)
 _NO_SPACE = Response(OUT_OF_RESOURCES, "The router is out of disk space; send again later")
 # PS3.8 table 9-21, result and source: for good or for now, by the service user
 _REJECTED, _REJECTED_FOR_NOW, _NO_REASON_GIVEN = (1, 1), (2, 1), 1
@@ -174,12 +180,38 @@ class StoreSession:
             received.file.discard()
             return self._refuse(request, allotted)
         try:
-            self._spool.keep(received.file, self._arrival(received, allotted, now))
+            kept = self._spool.keep(received.file, self._arrival(received, allotted, now))
         except SpoolError as error:
             received.file.discard()  # which keeps it while its row may be on the disk
             return self._refuse(request, _spool_refusal(error))
+        if self._settings.acknowledge != "received":
+            response = self._wait(kept)
+            if classify(response.status) not in _GOOD:
+                return self._refuse(request, response)
+            self._accepted += 1
+            return response
         self._accepted += 1
         return Response(SUCCESS)
+
+    def _wait(self, kept: Future[int]) -> Response:
+        """How processing ended, or what required destinations say; a failure when it takes long."""
+        until = time.monotonic() + self._settings.acknowledge_timeout
+        destinations = self._generation.config.destinations
+        required = [name for name, settings in destinations.items() if settings.required]
+        if self._settings.acknowledge == "processed":
+            required = []
+        try:
+            instance = kept.result(max(until - time.monotonic(), 0))
+            outcome = self._spool.ledger.outcome(instance, required)
+            try:
+                found = outcome.result(max(until - time.monotonic(), 0))
+            finally:
+                outcome.cancel()
+        except TimeoutError:
+            return _NOT_IN_TIME
+        except SpoolError as error:
+            return _spool_refusal(error)
+        return Response(found.status, found.comment)
 
     def _ask_plugins(self, received: Received, now: datetime) -> Response | None:
         if not self._chain.links:
@@ -219,6 +251,7 @@ class StoreSession:
             generation=self._generation.number,
             copies=copies,
             held_reason=held,
+            pending=bool(copies) and self._settings.acknowledge != "received",
             move_originator=request.move_originator,
         )  # fmt: skip
 

@@ -30,10 +30,12 @@ def run_chain(
     facts = Facts.of(instance, spec.character_sets)
     try:
         decision = chain.filter_instance(received, facts)
-        if decision and isinstance(decision.answer, Skip):
-            return Skipped(str(decision.answer.reason), decision.plugin)
         if decision:
-            return HeldCopy(str(decision.answer.reason), decision.plugin, "filter_instance")
+            reason = str(decision.answer.reason)
+            if isinstance(decision.answer, Skip):
+                return Skipped(reason, decision.plugin)
+            status = decision.answer.status
+            return HeldCopy(reason, decision.plugin, "filter_instance", status=status)
         chain.rewrite_instance(instance, facts)
         _settle(instance, chain.called("rewrite_instance", facts), "rewrite_instance")
         chain.verify_instance(instance, facts)

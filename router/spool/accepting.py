@@ -8,6 +8,7 @@ from router.spool.codec import Paths, decode_names, encode_bulk, encode_names, t
 from router.spool.errors import SpoolFull
 from router.spool.repeats import Verdict, judge
 from router.spool.settling import Candidate, Decision, settle
+from router.status import PROCESSING_FAILURE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from router.spool.records import Arrival, IntakeRefusal, PlannedCopy
     from router.spool.transaction import Transaction
 
-INSERT_INSTANCE = "INSERT INTO instances VALUES(NULL" + ", ?" * 18 + ")"
+INSERT_INSTANCE = "INSERT INTO instances VALUES(NULL" + ", ?" * 18 + ", NULL)"
 INSERT_COPY = """
 INSERT INTO copies(instance, route, state, destinations, changed, priority)
 VALUES(?, ?, ?, ?, ?, ?)
@@ -32,6 +33,24 @@ INSERT INTO deliveries(instance, copy, study, destination, state, first_queued, 
 SELECT instances.id, :copy, study, :destination, 'discarded', :now, :now, length, :reason
 FROM instances JOIN series ON series.id = series WHERE instances.id = :instance
 """
+SELECT_PENDING = """
+SELECT (SELECT count(*) FROM copies WHERE instance = i.id
+            AND (state = 'received' OR state = 'held' AND retry_at IS NOT NULL)),
+       (SELECT coalesce(nullif(plugin, '') || ': ', '') || coalesce(reason, '') FROM copies
+            WHERE instance = i.id AND state = 'held' AND retry_at IS NULL ORDER BY id LIMIT 1)
+FROM instances i WHERE id = ? AND state = 'pending'
+"""
+DISCARD_COPIES = """
+UPDATE copies SET state = 'discarded', changed = :now, retry_at = NULL,
+    reason = iif(state = 'held' AND retry_at IS NULL, reason, 'another copy failed')
+WHERE instance = :instance AND state IN ('received', 'processed', 'held')
+"""
+DISCARD_PENDING = f"""
+UPDATE instances SET state = 'discarded', changed = :now, reason = :reason,
+    answer = coalesce(answer, {PROCESSING_FAILURE})
+WHERE id = :instance
+"""
+PLAN_PENDING = "UPDATE instances SET state = 'planned', changed = :now WHERE id = :instance"
 MOST_REFUSALS = 100_000
 INSERT_REFUSAL = "INSERT INTO refusals VALUES(NULL, ?, ?, ?, ?, ?, ?, ?)"
 SELECT_CANDIDATES = """
@@ -63,7 +82,7 @@ def accept(transaction: Transaction, arrival: Arrival, paths: Paths) -> int:
     instance = transaction.insert(
         INSERT_INSTANCE,
         (
-            "planned" if arrival.held_reason is None else "held",
+            _state(arrival),
             to_microseconds(arrival.received),
             transaction.association(arrival.association),
             transaction.series(arrival),
@@ -87,6 +106,12 @@ def accept(transaction: Transaction, arrival: Arrival, paths: Paths) -> int:
     transaction.added_bytes += stored.length
     add_copies(transaction, instance, arrival.copies)
     return instance
+
+
+def _state(arrival: Arrival) -> str:
+    if arrival.held_reason is not None:
+        return "held"
+    return "pending" if arrival.pending else "planned"
 
 
 def add_copies(transaction: Transaction, instance: int, copies: Iterable[PlannedCopy]) -> None:
@@ -120,9 +145,26 @@ def settle_instance(transaction: Transaction, instance: int) -> None:
         if state != "suppressed":
             taken[destination, copies[row].sop_instance_uid] = copies[row].route
     transaction.touched.add(instance)
+    if _is_pending(transaction, instance):
+        return
     for decision in settle(list(copies.values()), decided, taken):
         row = decision.copy.copy_id
         _add_delivery(transaction, (instance, row, study), decision, sizes[row])
+
+
+def _is_pending(transaction: Transaction, instance: int) -> bool:
+    """Whether its sender is still to hear how its copies fare; decided when the last one is."""
+    found = transaction.execute(SELECT_PENDING, (instance,)).fetchone()
+    if found is None:
+        return False
+    undecided, failed = found
+    values = {"instance": instance, "now": transaction.now, "reason": failed}
+    if failed is not None:
+        transaction.execute(DISCARD_COPIES, values)
+        transaction.execute(DISCARD_PENDING, values)
+    elif not undecided:
+        transaction.execute(PLAN_PENDING, values)
+    return failed is not None or undecided > 0
 
 
 def _add_delivery(

@@ -44,6 +44,10 @@ SELECT_STORED = """
 SELECT path, offset, length, sha256 FROM copies JOIN instances ON instances.id = instance
 WHERE copies.id = ?
 """
+NOTE_ANSWER = """
+UPDATE instances SET answer = ? WHERE state = 'pending'
+    AND id = (SELECT instance FROM copies WHERE id = ?)
+"""
 SELECT_DELIVERY = "SELECT instance, destination, state, tries FROM deliveries WHERE id = ?"
 INSERT_ATTEMPT = "INSERT INTO attempts VALUES(?, ?, ?, ?, ?, ?, ?, ?)"
 UPDATE_DELIVERY = """
@@ -65,6 +69,8 @@ def finish_copy(transaction: Transaction, copy: int, outcome: CopyOutcome, paths
         values |= _held(outcome, transaction.now)
     transaction.execute(UPDATE_COPY, values)
     if transaction.changed():
+        if isinstance(outcome, HeldCopy) and outcome.status is not None:
+            transaction.execute(NOTE_ANSWER, (outcome.status, copy))
         row = transaction.execute("SELECT instance FROM copies WHERE id = ?", (copy,))
         settle_instance(transaction, row.get)
 
@@ -118,6 +124,9 @@ def finish(transaction: Transaction, attempt: Attempt) -> None:
     other = None if attempt.destination == destination else attempt.destination
     record = (attempt.outcome, attempt.status, attempt.comment, retry_at, other)
     transaction.execute(INSERT_ATTEMPT, (delivery, tries + 1, time, *record))
+    transaction.noted.add(instance)
+    same = transaction.execute("SELECT instance FROM deliveries WHERE behind = ?", (delivery,))
+    transaction.noted.update(row for (row,) in same)
     transaction.attempted(other or destination, attempt)
     if attempt.outcome != "delivered" and state not in ("queued", "waiting"):
         transaction.execute(COUNT_TRY, (delivery,))

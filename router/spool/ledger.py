@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         DeliveryTask,
         Expirable,
         IntakeRefusal,
+        Outcome,
         PlannedCopy,
         ReleasedInstance,
         Selection,
@@ -42,6 +43,11 @@ class Ledger(Protocol):
     def accept(self, arrival: Arrival, waited_for: bool = True) -> Future[int]:
         """Record an instance with its copies and first deliveries; its file must be synced. The
         result is the instance's id. Not `waited_for`, it comes a little later, with others.
+        """
+
+    def outcome(self, instance_id: int, required: Collection[str]) -> Future[Outcome]:
+        """What the sender of an instance is to be told: how its processing ended, or the worst of
+        what the `required` destinations that it goes to answered. Cancel it to wait no longer.
         """
 
     def refused(self, refusal: IntakeRefusal) -> None:

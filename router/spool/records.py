@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from router.dataset import Bulk, Segment
     from router.instance import Association
 
-InstanceState = Literal["planned", "held", "released", "discarded"]
+InstanceState = Literal["pending", "planned", "held", "released", "discarded"]
 CopyState = Literal["received", "processed", "skipped", "held", "discarded"]
 DeliveryState = Literal["queued", "held", "delivered", "discarded", "suppressed"]
 AttemptOutcome = Literal["delivered", "retry", "refused", "held", "discarded"]
@@ -54,7 +54,8 @@ class Arrival:
 
     Without `copies` it either waits for a person (`held_reason`: no route wanted it) or is done.
     `received` is aware; `generation` is the configuration that planned the copies. `extent` is
-    where its Part 10 begins in its file and its record ends.
+    where its Part 10 begins in its file and its record ends. A `pending` one has no deliveries
+    until every copy is processed; when one of them fails, all are discarded.
     """
 
     stored: Stored
@@ -73,6 +74,7 @@ class Arrival:
     held_reason: str | None = None
     move_originator: tuple[str, int] | None = None
     extent: tuple[int, int] | None = None
+    pending: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +134,24 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class HeldCopy:
-    """The chain failed, or wants to wait: processed again after `retry_after` seconds, if given."""
+    """The chain failed, or wants to wait: processed again after `retry_after` seconds, if given.
+
+    `status` is what a sender that waits for it is answered, if a plugin says.
+    """
 
     reason: str
     plugin: str
     hook: str
     retry_after: float | None = None
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a sender that waits for it is answered: a DIMSE status and an Error Comment."""
+
+    status: int
+    comment: str = ""
 
 
 CopyOutcome = Processed | Skipped | HeldCopy

@@ -16,7 +16,7 @@ from router.spool.errors import SpoolError
 if TYPE_CHECKING:
     from pathlib import Path
 
-VERSION = 3
+VERSION = 4
 
 # Times are microseconds since 1970 UTC; `changed` is when a row came into its state. Copies of an
 # instance are in the order of their routes by id. A changed copy has all its own columns from
@@ -44,7 +44,7 @@ CREATE TABLE instances(
     sop_class_uid TEXT NOT NULL, sop_instance_uid TEXT NOT NULL, transfer_syntax TEXT NOT NULL,
     path TEXT, offset INTEGER NOT NULL, length INTEGER NOT NULL, bulk BLOB NOT NULL, problem TEXT,
     sha256 BLOB, originator TEXT, originator_message INTEGER, changed INTEGER,
-    reason TEXT);
+    reason TEXT, answer INTEGER);
 CREATE INDEX instances_series ON instances(series);
 CREATE INDEX instances_association ON instances(association);
 CREATE INDEX instances_sop ON instances(sop_instance_uid);
@@ -132,6 +132,7 @@ ALTER TABLE copies ADD COLUMN content BLOB;
 ALTER TABLE deliveries ADD COLUMN behind INTEGER;
 CREATE INDEX deliveries_behind ON deliveries(behind) WHERE behind IS NOT NULL;
 """,
+    3: "ALTER TABLE instances ADD COLUMN answer INTEGER;",
 }
 
 

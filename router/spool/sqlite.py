@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
@@ -19,7 +20,6 @@ from router.spool.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-    from concurrent.futures import Future
     from datetime import datetime
     from pathlib import Path
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         DeliveryTask,
         Expirable,
         IntakeRefusal,
+        Outcome,
         PlannedCopy,
         ReleasedInstance,
         Selection,
@@ -78,6 +79,16 @@ class SqliteLedger(SqliteCommands):
 
     def _accept(self, arrival: Arrival, transaction: Transaction) -> int:
         return accepting.accept(transaction, arrival, self._paths)
+
+    def outcome(self, instance_id: int, required: Collection[str]) -> Future[Outcome]:
+        future: Future[Outcome] = Future()
+
+        def operation(transaction: Transaction) -> None:
+            transaction.outcomes.ask(instance_id, required, future)
+            transaction.noted.add(instance_id)
+
+        self._writer.submit(operation)
+        return future
 
     def refused(self, refusal: IntakeRefusal) -> None:
         if self._writer.backlog < MOST_REFUSALS_WAITING:

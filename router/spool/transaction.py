@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from router.spool.codec import now_microseconds, to_microseconds
+from router.spool.outcomes import Outcomes
 from router.spool.repeats import watch
 from router.spool.waiting import Waiting
 
@@ -60,7 +61,8 @@ class Transaction:
     """Used by the writer's thread only, again and again.
 
     `topics` are what subscribers will be told; `directories` are synced before the commit;
-    an instance `touched` is marked done if nothing of it is open any more; `after_commit` happens
+    an instance `touched` is marked done if nothing of it is open any more, whoever waits for one
+    that was touched or `noted` is told; `after_commit` happens
     before anybody learns of the commit.
     """
 
@@ -73,6 +75,8 @@ class Transaction:
         self.topics: set[str] = set()
         self.directories: set[str] = set()
         self.touched: set[int] = set()
+        self.noted: set[int] = set()
+        self.outcomes = Outcomes()
         self.after_commit: list[Callable[[], None]] = []
         self.added_instances = 0
         self.added_bytes = 0
@@ -136,6 +140,7 @@ class Transaction:
                 "UPDATE totals SET instances = instances + ?, bytes = bytes + ?",
                 (self.added_instances, self.added_bytes),
             )
+        self.after_commit += self.outcomes.look(self.execute, self.touched | self.noted)
         for name, standing in self._standings.items():
             if standing.success is not None:
                 self.execute(NOTE_SUCCESS, {"name": name, "success": standing.success})
@@ -168,6 +173,7 @@ class Transaction:
         self.after_commit.clear()
         self.directories.clear()
         self.touched.clear()
+        self.noted.clear()
         self._standings.clear()
         self.added_instances = self.added_bytes = 0
 

@@ -144,7 +144,7 @@ def downgrade(path) -> None:
             WHERE state = 'queued';
         CREATE INDEX copies_received ON copies(instance) WHERE state = 'received';
         DROP INDEX deliveries_behind; ALTER TABLE deliveries DROP COLUMN behind;
-        ALTER TABLE copies DROP COLUMN content;
+        ALTER TABLE copies DROP COLUMN content; ALTER TABLE instances DROP COLUMN answer;
         ALTER TABLE deliveries DROP COLUMN note;
         ALTER TABLE attempts DROP COLUMN destination;
         ALTER TABLE copies DROP COLUMN priority;
