@@ -178,7 +178,11 @@ class Writer:
         return results
 
     def _sync(self, at_once: bool) -> None:
-        """Make what was committed durable, at once or when it is time."""
+        """Make what was committed durable, at once or when it is time; never after a failure, as a
+        second sync succeeds without what the first has lost.
+        """
+        if self._broken is not None:
+            raise SpoolFailed(self._broken)
         if not self._unsynced_since:
             self._unsynced_since = time.monotonic()
         if not at_once and time.monotonic() - self._unsynced_since < SYNC_AFTER:
@@ -227,6 +231,9 @@ class Writer:
     def _break(self, error: apsw.Error | OSError) -> SpoolFailed:
         """Never write again: what comes after a gap in the WAL would be lost with it."""
         self._broken = f"the ledger cannot be written: {error}"
+        self._unsynced_since = 0.0
+        # or what the WAL has lost would be copied into the database when the router ends
+        self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         self._health.fail(self._broken)
         return SpoolFailed(self._broken)
 
