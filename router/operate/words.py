@@ -92,7 +92,7 @@ def _storage(status: Status) -> Iterator[str]:
     summary, space = status["summary"], status["space"]
     if summary["failed"]:
         yield f"nothing more is accepted: {summary['failed']}"
-    if space["free"] < space["keep_free"]:
+    if space["free"] <= space["keep_free"]:
         yield (
             f"disk full: {size(space['free'])} free where {size(space['keep_free'])} are to be "
             f"kept free (spool.keep_free); C-STORE is answered 0xA700 until there is space"
