@@ -32,11 +32,8 @@ class Site:
     def __init__(self, router: RunningRouter, pacs: StoreScp, folders: Path) -> None:
         self.router = router
         self.pacs = pacs
+        self.port = router.port("modalities")
         self._folders = folders
-
-    @property
-    def port(self) -> int:
-        return self.router.port("modalities")
 
     def check(self, *senders: Sender) -> None:
         """Wait until all is delivered; then what was acknowledged is everywhere, and whole."""
