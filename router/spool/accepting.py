@@ -176,7 +176,7 @@ def _add_delivery(
         reason = f"route {decision.taken_by} sends this SOP Instance UID there"
         verdict = Verdict("suppressed", reason)
     else:
-        verdict = judge(transaction, ids[0], ids[1], destination)
+        verdict = judge(transaction, ids[0], decision.copy, destination)
         transaction.topics.add(f"destination:{destination}")
     now = transaction.now
     values = (*ids, destination, verdict.state, now, now, size, verdict.reason)

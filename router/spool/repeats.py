@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from router.dataset import Segment
     from router.spool.records import Stored
+    from router.spool.settling import Candidate
     from router.spool.transaction import Transaction
 
 log = logging.getLogger("router.spool")
@@ -29,8 +30,14 @@ AFTER_ANOTHER = to_microseconds(datetime(2100, 1, 1, tzinfo=UTC))  # due when th
 
 _CONTENT = "coalesce(c.content, iif(c.sop_instance_uid IS NULL, i.sha256, NULL))"
 _OWN = f"""
-SELECT coalesce(c.sop_instance_uid, i.sop_instance_uid), {_CONTENT}, i.sop_instance_uid
+SELECT {_CONTENT}, i.sop_instance_uid
 FROM copies c JOIN instances i ON i.id = c.instance WHERE c.id = ?
+"""
+# Nearly all come once: this is the only question then.
+_SEEN = """
+SELECT 1 FROM instances WHERE sop_instance_uid IN (
+    :uid, (SELECT sop_instance_uid FROM instances WHERE id = :instance)) AND id != :instance
+UNION ALL SELECT 1 FROM copies WHERE sop_instance_uid = :uid AND instance != :instance LIMIT 1
 """
 _LAST = f"""
 SELECT d.id, d.state, {_CONTENT}
@@ -106,10 +113,13 @@ def fingerprint(segments: Iterable[Segment], stored: Stored, sha256: bytes | Non
     return content.digest()
 
 
-def judge(transaction: Transaction, instance: int, copy: int, destination: str) -> Verdict:
+def judge(transaction: Transaction, instance: int, copy: Candidate, destination: str) -> Verdict:
     """What becomes of a delivery, in the light of those made of this SOP Instance UID before."""
-    [(uid, content, received_uid)] = transaction.execute(_OWN, (copy,))
+    uid = copy.sop_instance_uid
     where = {"uid": uid, "instance": instance, "destination": destination}
+    if transaction.execute(_SEEN, where).fetchone() is None:
+        return Verdict()
+    [(content, received_uid)] = transaction.execute(_OWN, (copy.copy_id,))
     settings = transaction.destinations.get(destination)
     resend = settings.resend if settings else "always"
     last = transaction.execute(_LAST, where).fetchone()

@@ -22,9 +22,9 @@ spool: {{directory: ./spool, keep_free: 0}}
 listeners:
   modalities: {{ae_title: ROUTER, port: 0, bind: 127.0.0.1}}
 destinations:
-  one: {{ae_title: ONE, host: 127.0.0.1, port: {one}, retry: {{first: 1 s}}}}
-  two: {{ae_title: TWO, host: 127.0.0.1, port: {two}, retry: {{first: 1 s}}}}
-  vna: {{type: folder, directory: ./vna, path: "{{SOPInstanceUID}}/{{received}}.dcm"}}
+  one: {{ae_title: ONE, host: 127.0.0.1, port: {one}, retry: {{first: 1 s}}, loop_guard: 100}}
+  two: {{ae_title: TWO, host: 127.0.0.1, port: {two}, retry: {{first: 1 s}}, loop_guard: 100}}
+  vna: {{type: folder, loop_guard: 100, directory: ./vna, path: "{{SOPInstanceUID}}/{{received}}.dcm"}}
 routes:
   - {{name: everything, to: [one, two, vna]}}
 """
