@@ -30,7 +30,7 @@ def test_outside_its_schedule_a_destination_waits_and_is_not_failing(scp, wait_u
 
 
 def test_the_bandwidth_is_kept_over_all_associations(scp, wait_until, site):
-    """In 30 objects of 1 MB at 1 MB/s the first second's worth goes out at once, and one more."""
+    """Of 30 objects of 1 MB at 1 kB/s the first goes out, and leaves a debt of a quarter of an hour."""
     third = threading.Event()
 
     def answer(event):
