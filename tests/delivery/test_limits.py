@@ -30,7 +30,7 @@ def test_outside_its_schedule_a_destination_waits_and_is_not_failing(scp, wait_u
 
 
 def test_the_bandwidth_is_kept_over_all_associations(scp, wait_until, site):
-    """Of 30 objects of 1 MB at 1 kB/s the first goes out, and leaves a debt of a quarter of an hour."""
+    """Of 30 objects of 1 MB at 1 kB/s one goes out, and leaves a debt of a quarter of an hour."""
     third = threading.Event()
 
     def answer(event):
