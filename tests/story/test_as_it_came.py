@@ -24,7 +24,11 @@ listeners:
 destinations:
   one: {{ae_title: ONE, host: 127.0.0.1, port: {one}, retry: {{first: 1 s}}, loop_guard: 100}}
   two: {{ae_title: TWO, host: 127.0.0.1, port: {two}, retry: {{first: 1 s}}, loop_guard: 100}}
-  vna: {{type: folder, loop_guard: 100, directory: ./vna, path: "{{SOPInstanceUID}}/{{received}}.dcm"}}
+  vna:
+    type: folder
+    directory: ./vna
+    path: "{{SOPInstanceUID}}/{{received}}.dcm"
+    loop_guard: 100
 routes:
   - {{name: everything, to: [one, two, vna]}}
 """
