@@ -22,7 +22,7 @@ class Data:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self.ct = cache(self._ct)
-        self.small = cache(self._small)
+        self._editions = cache(self._generate_small)
 
     def folders(self, files: list[Path], count: int) -> list[Path]:
         """The files spread over so many folders, as links: one for each sender."""
@@ -41,8 +41,12 @@ class Data:
     def _ct(self) -> list[Path]:
         return self._generate("ct", 500, CT_BYTES)
 
-    def _small(self) -> list[Path]:
-        return self._generate("small", 2000, SMALL_BYTES - _HEADER_BYTES & ~1)
+    def small(self, edition: int = 0) -> list[Path]:
+        """Each edition is new to a router that has received the others."""
+        return self._editions(edition)
+
+    def _generate_small(self, edition: int) -> list[Path]:
+        return self._generate(f"small-{edition}", 2000, SMALL_BYTES - _HEADER_BYTES & ~1)
 
     def multi_frame(self, size: int = 2 * GIB) -> Path:
         """One object of that many bytes of pixels, zeros that take no space on the disk."""

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 from benchmarks.data import Data
@@ -62,12 +62,9 @@ class Lab:
         finally:
             router.close()
 
-    @contextmanager
-    def intake_router(self) -> Iterator[RunningRouter]:
-        """A router whose one destination is paused: it accepts, durably, and sends nothing."""
-        with self.router(ONE_ROUTE.format(port=free_port())) as router:
-            router.ask("pause", destination="archive")
-            yield router
+    def intake_router(self) -> AbstractContextManager[RunningRouter]:
+        """A router whose one destination is down: it accepts, durably, and can send nothing."""
+        return self.router(ONE_ROUTE.format(port=free_port()))
 
     def sink(self, ae_title: str, *options: str) -> StoreScp:
         """A DCMTK storescp that archives what is delivered."""
@@ -87,7 +84,9 @@ class Lab:
                 command, stdout=log, stderr=log, env=os.environ | environment, cwd=REPOSITORY
             )
         try:
-            until(lambda: _listens(port), f"{command[0]} does not listen on {port}")
+            until(lambda: process.poll() is not None or _listens(port), f"{command[0]} listens")
+            if process.poll() is not None:
+                raise RuntimeError(f"{command[0]} ended at once")
             yield process
         finally:
             end(process)

@@ -1,6 +1,9 @@
 """How long one instance takes: to its destination, and to its answer while workers are busy."""
 
 import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
 from statistics import median
 
 from benchmarks.lab import ONE_ROUTE, Lab
@@ -63,23 +66,23 @@ def with_busy_workers(lab: Lab) -> Result:
     idle, busy = [], []
     for _ in range(3):
         with lab.router(BUSY.replace("slow.py", str(lab.directory / "slow.py"))) as router:
-            port = router.port("modalities")
-            _round_trip(lab, port)  # does not count: the router has just started
-            idle.append(_round_trip(lab, port))
+            port, unsent = router.port("modalities"), iter(lab.data.small())
+            _round_trip(port, unsent)  # does not count: the router has just started
+            idle.append(_round_trip(port, unsent))
             association = associate(port, [CT], calling_ae_title="SLOW")
-            for path in lab.data.small()[: 2 * default_workers()]:
-                store(association, path)
+            for _ in range(2 * default_workers()):
+                store(association, next(unsent))
             association.release()
             time.sleep(1)  # the workers are started and at it
-            busy.append(_round_trip(lab, port))
+            busy.append(_round_trip(port, unsent))
     return Result(
         "C-STORE round trip of 2 KB while every worker computes: p50", "idle workers", "x",
         ratios((busy, idle)), 1.5, raw={"busy": busy, "idle": idle}, raw_unit="ms",
     )  # fmt: skip
 
 
-def _round_trip(lab: Lab, port: int) -> float:
+def _round_trip(port: int, unsent: Iterator[Path]) -> float:
     association = associate(port, [CT])
-    took = [store(association, path) for path in lab.data.small()[: 2 * OBJECTS]]
+    took = [store(association, path) for path in islice(unsent, 2 * OBJECTS)]
     association.release()
     return 1000 * median(took)

@@ -22,21 +22,20 @@ class Receive:
     def __call__(self, lab: Lab) -> Result:
         folders = lab.data.folders(files(lab.data, self.kind)[: self.count], self.senders)
         environment = {} if self.nagle else NODELAY
-        peer_port = free_port()
 
         def into_router() -> float:
             with lab.intake_router() as router:
                 return lab.send(router.port("modalities"), folders, **environment)
 
         def into_storescp() -> float:
-            received = lab.folder("storescp")
+            received, port = lab.folder("storescp"), free_port()
             options = ["--fork"] if self.senders > 1 else []
             with lab.running(
-                ["storescp", *options, "-od", str(received), str(peer_port)],
-                peer_port,
+                ["storescp", *options, "-od", str(received), str(port)],
+                port,
                 **environment,
             ):
-                return lab.send(peer_port, folders, **environment)
+                return lab.send(port, folders, **environment)
 
         measured = in_pairs(into_router, into_storescp, self.pairs)
         return Result(

@@ -52,7 +52,6 @@ def _share(lab: Lab, name: str, folders: list, count: int) -> Result:
     router = TracedRouter(lab.folder("traced"), ONE_ROUTE.format(port=free_port()))
     try:
         router.start()
-        router.ask("pause", destination="archive")
         before = _syncs(router)
         took = lab.send(router.port("modalities"), folders, **NODELAY)
         waited = _syncs(router)[len(before) :]
