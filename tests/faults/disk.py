@@ -22,7 +22,8 @@ class Disk:
         self.path = folder / "disk"
         self.path.mkdir()
         run("truncate", "-s", size, self._image)
-        run("mkfs.ext4", "-q", *(("-N", str(inodes)) if inodes else ()), self._image)
+        # -m 0: no blocks reserved for root, as whom this runs
+        run("mkfs.ext4", "-q", "-m", "0", *(("-N", str(inodes)) if inodes else ()), self._image)
         self._mount()
 
     def cut_power(self) -> None:
