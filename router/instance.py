@@ -291,7 +291,9 @@ class Instance:
         if self._sealed is None:
             leaving, scan = self.segments, self._source.scan
             if leaving != self._source.segments:
-                scan = scan_segments(leaving, self.transfer_syntax)
+                scan = scan_segments(leaving, self.transfer_syntax).assuming(
+                    scan.assume_character_set
+                )
                 if scan.problem is not None:
                     raise Hold(f"what would leave cannot be walked: {scan.problem.reason}")
             self._sealed = Source(leaving, scan)

@@ -132,7 +132,8 @@ def open_dataset(scan: Scan) -> Dataset:
     if scan.problem is not None:
         raise ValueError(f"the data set cannot be walked to its end: {scan.problem.reason}")
     config.settings.reading_validation_mode = config.IGNORE
-    return _open(Origin(scan, None, scan.spans, encoding_of(scan.transfer_syntax), DEFAULT, None))
+    encoding = encoding_of(scan.transfer_syntax)
+    return _open(Origin(scan, None, scan.spans, encoding, scan.outside, None))
 
 
 def _open(inherited: Origin) -> Dataset:

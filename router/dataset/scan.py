@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from router.dataset.charset import DEFAULT, codecs_of
 from router.dataset.encoding import BULK_TAGS, UNDEFINED_LENGTH
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ class Scan:
     """What a data set looks like: `header` is all of its bytes but the bulk values, in order.
 
     After a problem the bytes from `problem.offset` on are the last of `bulk`, and `spans` are the
-    top-level elements before it. `length` counts all bytes of the data set.
+    top-level elements before it. `length` counts all bytes of the data set. Text is read by
+    `assume_character_set`, such as `ISO_IR 100`, where the data set names none.
     """
 
     transfer_syntax: str
@@ -84,6 +86,19 @@ class Scan:
     length: int
     spans: tuple[Span, ...]
     problem: Problem | None = None
+    assume_character_set: str | None = None
+
+    def assuming(self, character_set: str | None) -> Scan:
+        """The same with text read by this character set where the data set names none."""
+        if character_set == self.assume_character_set:
+            return self
+        return replace(self, assume_character_set=character_set)
+
+    @cached_property
+    def outside(self) -> tuple[str, ...]:
+        """The character set outside of everything: what counts where none is named."""
+        assumed = self.assume_character_set
+        return codecs_of(assumed.split("\\")) if assumed else DEFAULT
 
     @cached_property
     def elements(self) -> Mapping[int, Span]:

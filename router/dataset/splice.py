@@ -8,7 +8,7 @@ from pydicom.dataelem import DataElement
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag
 
-from router.dataset.charset import DEFAULT, codecs_of, decode
+from router.dataset.charset import codecs_of, decode
 from router.dataset.element_value import encode_value, is_same, settled
 from router.dataset.encoding import (
     ITEM,
@@ -56,7 +56,7 @@ def segments(dataset: Dataset, scan: Scan, source: FileRange | Many[Segment]) ->
     """
     whole: list[Segment] = [source] if isinstance(source, FileRange) else list(source)
     splicer = _Splicer(scan, whole)
-    parts = splicer.level(dataset, encoding_of(scan.transfer_syntax), DEFAULT)
+    parts = splicer.level(dataset, encoding_of(scan.transfer_syntax), scan.outside)
     if parts == [Kept(0, len(scan.header))] or not (parts or scan.header):
         return whole
     return merge(splicer.located(parts))

@@ -33,24 +33,22 @@ _NUMBERS = {"US": "H", "SS": "h", "UL": "L", "SL": "l", "UV": "Q", "SV": "q", "F
 _ONE_VALUE = frozenset({"LT", "ST", "UT", "UR"})  # a backslash is text, leading spaces count
 
 
-def values(
-    scan: Scan, path: Path, assume_character_set: str | None = None
-) -> tuple[str, ...] | None:
+def values(scan: Scan, path: Path) -> tuple[str, ...] | None:
     """The text of every value of every element `path` leads to, padding stripped.
 
     None: there is no such element. (): it is empty, or has no text (bulk, a sequence, binary).
     Numbers are written out, tags as (gggg,eeee), person names as stored. All items of sequences
-    are searched. `assume_character_set` counts where the data set names none.
+    are searched.
     """
     found = None
-    for level, span in _find(_Level.top(scan, assume_character_set), path.steps):
+    for level, span in _find(_Level.top(scan), path.steps):
         found = (found or ()) + level.text(span)
     return found
 
 
 def exists(scan: Scan, path: Path) -> bool:
     """Whether there is at least one element `path` leads to, empty or not."""
-    return any(True for _ in _find(_Level.top(scan, None), path.steps))
+    return any(True for _ in _find(_Level.top(scan), path.steps))
 
 
 def first(scan: Scan, path: Path) -> str:
@@ -77,9 +75,8 @@ class _Level:
         self.signed = 1 in representation if representation else signed
 
     @classmethod
-    def top(cls, scan: Scan, assume_character_set: str | None) -> _Level:
-        assumed = codecs_of(assume_character_set.split("\\")) if assume_character_set else DEFAULT
-        return cls(scan, scan.elements, encoding_of(scan.transfer_syntax), assumed)
+    def top(cls, scan: Scan) -> _Level:
+        return cls(scan, scan.elements, encoding_of(scan.transfer_syntax), scan.outside)
 
     @property
     def codecs(self) -> Sequence[str]:

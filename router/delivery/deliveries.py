@@ -146,8 +146,8 @@ class Deliveries:
         if isinstance(settings, DicomDestination):
             return DicomSender(settings, backlog.upcoming_kinds, self._hooks)
         if isinstance(settings, FolderDestination):
-            return FolderSender(settings)
-        return PluginSender(self._hooks.open(backlog.name))
+            return FolderSender(settings, self._hooks)
+        return PluginSender(self._hooks.open(backlog.name), self._hooks)
 
 
 def _who(name: str, settings: AnyDestination) -> StandIn:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from router.config import FolderDestination
+    from router.delivery.outgoing import Hooks
     from router.spool import DeliveryTask
 
 # Two lanes may have different instances for one path: looking and writing is one step.
@@ -27,13 +28,14 @@ _OF_THIS_NAME = (errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EEXIST)
 class FolderSender:
     """Writes each instance where the path template says; a newer version replaces an older."""
 
-    def __init__(self, settings: FolderDestination) -> None:
+    def __init__(self, settings: FolderDestination, hooks: Hooks) -> None:
+        self._hooks = hooks
         self._directory = settings.directory
         self._template = PathTemplate(settings.path)
 
     def send(self, task: DeliveryTask) -> str:
         """Returns once a crash keeps the file; raises Hold, Rejected, Unavailable."""
-        path = self._directory / self._template.render(instance_of(task))
+        path = self._directory / self._template.render(instance_of(task, self._hooks))
         try:
             with _WRITING[hash(path) % len(_WRITING)]:
                 self._keep_others(path, task.sop_instance_uid)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from router.instance import Delivery, Sender
+    from router.instance import Association, Delivery, Sender
     from router.spool import DeliveryTask
     from router.spool.records import CopyOutcome
 
@@ -46,6 +46,9 @@ class Hooks(Protocol):
     def clean(self, task: DeliveryTask) -> None:
         """What rewriting and converting have left is not needed any more."""
 
+    def assumed_character_set(self, association: Association) -> str | None:
+        """What the text of its sender is read by where a data set names no character set."""
+
     def tells(self, destination: str) -> bool:
         """Whether its chain wants to be told how deliveries end."""
 
@@ -76,21 +79,24 @@ class RewritingSender:
 class PluginSender:
     """A destination type of a plugin's, given the instance its `Sender` was promised."""
 
-    def __init__(self, sender: Sender) -> None:
+    def __init__(self, sender: Sender, hooks: Hooks) -> None:
         self._sender = sender
+        self._hooks = hooks
 
     def send(self, task: DeliveryTask) -> str:
-        return str(self._sender.send(instance_of(task)) or "")  # whatever a plugin returns
+        instance = instance_of(task, self._hooks)
+        return str(self._sender.send(instance) or "")  # whatever a plugin returns
 
     def close(self) -> None:
         self._sender.close()
 
 
-def instance_of(task: DeliveryTask) -> Instance:
+def instance_of(task: DeliveryTask, hooks: Hooks) -> Instance:
     """The copy as it leaves; only its header is read."""
     scan = scan_segments(task.segments, task.transfer_syntax, task.bulk)
+    assumed = hooks.assumed_character_set(task.association)
     return Instance(
-        Source(task.segments, scan),
+        Source(task.segments, scan.assuming(assumed)),
         association=task.association,
         route=task.route,
         received=task.received,

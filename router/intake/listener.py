@@ -15,7 +15,7 @@ from router.intake.checks import find_fault, find_invalid_uid
 from router.intake.planning import plan
 from router.intake.receiver import Received, Receiver
 from router.intake.room import Room
-from router.routing import Facts, HookFailed, character_sets
+from router.routing import Facts, HookFailed
 from router.spool import Arrival, IntakeRefusal, SpoolError, SpoolFull, Stored
 from router.status import (
     OUT_OF_RESOURCES,
@@ -107,6 +107,7 @@ class StoreSession:
         self._room = room
         self._file: IncomingFile | None = None
         self._keep_free = generation.config.spool.keep_free
+        self._assumed = generation.routes.character_sets.get(self.association.peer)
         self._accepted = self._refused = 0
         log.info("association.accepted %s", _who(self.association))
 
@@ -136,7 +137,9 @@ class StoreSession:
         calling_ae_title = self.association.calling_ae_title
         try:
             file = self._open_file()
-            return Receiver(file, request, calling_ae_title, self._decide, cannot_keep)
+            return Receiver(
+                file, request, calling_ae_title, self._assumed, self._decide, cannot_keep
+            )
         except SpoolError as error:
             return cannot_keep(error)
 
@@ -219,9 +222,8 @@ class StoreSession:
         whole = FileRange(received.file.path, received.offset, received.scan.length)
         source = Source((whole,), received.scan)
         instance = Instance(source, association=self.association, route="", received=now)
-        facts = Facts.of(instance, character_sets(self._generation.config))
         try:
-            refusal = self._chain.accept_instance(instance, facts)
+            refusal = self._chain.accept_instance(instance, Facts.of(instance))
         except HookFailed as failure:
             return Response(PROCESSING_FAILURE, str(failure))
         return Response(refusal.status, refusal.reason) if refusal else None

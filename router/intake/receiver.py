@@ -40,10 +40,12 @@ class Receiver:
         file: IncomingFile,
         request: StoreRequest,
         calling_ae_title: str,
+        assume_character_set: str | None,
         decide: Callable[[Received], Response],
         refuse: Callable[[SpoolError], Response],
     ) -> None:
         self._request = request
+        self._assume_character_set = assume_character_set
         self._decide = decide
         self._refuse = refuse
         self._scanner = Scanner(request.transfer_syntax)
@@ -83,7 +85,7 @@ class Receiver:
                 Received(
                     self._file,
                     self._offset,
-                    self._scanner.finish(),
+                    self._scanner.finish().assuming(self._assume_character_set),
                     self._hash.digest(),
                     self._request,
                 )

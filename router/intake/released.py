@@ -37,5 +37,6 @@ def _plan(arrival: Arrival, generation: Generation) -> tuple[tuple[PlannedCopy, 
         scan = rescan(stored.path, stored.offset, stored.length, arrival.transfer_syntax, bulk)
     except OSError as error:
         return (), f"its file cannot be read: {error.strerror}"
-    copies = plan(generation, arrival.association, scan, arrival.received)
+    assumed = generation.routes.character_sets.get(arrival.association.peer)
+    copies = plan(generation, arrival.association, scan.assuming(assumed), arrival.received)
     return copies, None if copies else "no route applies"

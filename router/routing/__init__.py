@@ -2,7 +2,7 @@
 
 from router.routing.chain import Chain
 from router.routing.check import check_chains, check_plugin, check_start
-from router.routing.facts import Facts, character_sets
+from router.routing.facts import Facts
 from router.routing.failures import HookFailed
 from router.routing.generation import Generation, build_generation
 from router.routing.matching import Match, Routes
@@ -25,7 +25,6 @@ __all__ = [
     "Routes",
     "WorkerPool",
     "build_generation",
-    "character_sets",
     "check_chains",
     "check_plugin",
     "check_start",

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 # What peers' data sets are read as that name no character set, by the peer's name.
 CharacterSets: TypeAlias = "Mapping[str | None, str]"
-_NO_CHARACTER_SETS: CharacterSets = {}
 
 
 class Facts:
@@ -27,7 +26,6 @@ class Facts:
     """
 
     __slots__ = (
-        "_assume_character_set",
         "_decoded",
         "_folded",
         "_scan",
@@ -35,33 +33,24 @@ class Facts:
         "received",
     )
 
-    def __init__(
-        self,
-        association: Association,
-        scan: Scan | None,
-        received: datetime,
-        assume_character_set: str | None = None,
-    ) -> None:
+    def __init__(self, association: Association, scan: Scan | None, received: datetime) -> None:
         self.association = association
         self.received = received
         self._scan = scan
-        self._assume_character_set = assume_character_set
         self._decoded: dict[str, tuple[str, ...] | None] = {}
         self._folded: dict[str, tuple[str, ...]] = {}
 
     @classmethod
-    def of(cls, instance: Instance, character_sets: CharacterSets = _NO_CHARACTER_SETS) -> Facts:
+    def of(cls, instance: Instance) -> Facts:
         """About the instance as it arrived."""
-        association = instance.association
-        assumed = character_sets.get(association.peer)
-        return cls(association, instance._original.scan, instance.received, assumed)
+        return cls(instance.association, instance._original.scan, instance.received)
 
     def values(self, path: Path) -> tuple[str, ...] | None:
         """The element's values, empty when it is; None when there is none."""
         try:
             return self._decoded[path.text]
         except KeyError:
-            found = values(self._scan, path, self._assume_character_set) if self._scan else None
+            found = values(self._scan, path) if self._scan else None
             self._decoded[path.text] = found
             return found
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from router.config import Config, Position, Route
     from router.dataset import Path, Scan
     from router.instance import Association, Instance
-    from router.routing.facts import CharacterSets
 
 
 Predicate: TypeAlias = "Callable[[Facts], bool]"
@@ -55,12 +54,11 @@ class Routes:
                 self._otherwise.append(route)
             else:
                 self._routes.append((route, predicate(route.when, config.timezone)))
-        self._character_sets = character_sets(config)
+        self.character_sets = character_sets(config)
 
     def match(self, association: Association, scan: Scan, received: datetime) -> list[Match]:
         """The routes that apply, in file order; those for `otherwise` when no other does."""
-        assumed = self._character_sets.get(association.peer)
-        facts = Facts(association, scan, received, assumed)
+        facts = Facts(association, scan, received)
         found = [Match(route, facts) for route, applies in self._routes if applies(facts)]
         return found or [Match(route, facts) for route in self._otherwise]
 
@@ -86,17 +84,15 @@ def predicate(when: w.When | None, timezone: ZoneInfo | None = None) -> Predicat
 class Condition:
     """A `when` among a plugin's options: what `router.When` promises."""
 
-    def __init__(
-        self, when: w.When, timezone: ZoneInfo | None, character_sets: CharacterSets
-    ) -> None:
-        self._made_of = when, timezone, character_sets
+    def __init__(self, when: w.When, timezone: ZoneInfo | None) -> None:
+        self._made_of = when, timezone
         self._applies = predicate(when, timezone)
 
     def __reduce__(self) -> tuple[type[Condition], tuple[object, ...]]:
         return Condition, self._made_of
 
     def matches(self, instance: Instance) -> bool:
-        return self._applies(Facts.of(instance, self._made_of[2]))
+        return self._applies(Facts.of(instance))
 
 
 def _all(conditions: Iterable[w.When], timezone: ZoneInfo | None) -> Predicate:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from router.instance import Delivery, Sender
+    from router.instance import Association, Delivery, Sender
     from router.routing.generation import Generation
     from router.routing.pool import WorkerPool
     from router.spool.records import CopyOutcome, DeliveryTask
@@ -62,6 +62,9 @@ class DestinationHooks:
 
     def clean(self, task: DeliveryTask) -> None:
         shutil.rmtree(self._workspace(task), ignore_errors=True)
+
+    def assumed_character_set(self, association: Association) -> str | None:
+        return self._current().routes.character_sets.get(association.peer)
 
     def ended(self, delivery: Delivery) -> None:
         """Tell the destination's chain; its failures are logged."""

@@ -27,7 +27,7 @@ def run_chain(
     The copy's bytes are settled when the rewrites are done: what a hook that only reads changes
     goes nowhere.
     """
-    facts = Facts.of(instance, spec.character_sets)
+    facts = Facts.of(instance)
     try:
         decision = chain.filter_instance(received, facts)
         if decision:
@@ -50,7 +50,7 @@ def run_outgoing(
     chain: Chain, spec: ChainSpec, instance: Instance, destination: Destination
 ) -> CopyOutcome:
     """What a destination's chain makes of one delivery's copy."""
-    facts = Facts.of(instance, spec.character_sets)
+    facts = Facts.of(instance)
     try:
         chain.rewrite_outgoing(instance, facts, destination)
         _settle(instance, chain.called("rewrite_outgoing", facts), "rewrite_outgoing")

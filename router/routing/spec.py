@@ -80,9 +80,9 @@ class ChainSpec:
 
 def chain_spec(entries: Iterable[ChainEntry], config: Config) -> ChainSpec:
     """A chain of the configuration. Raises PluginError, ConfigError and OSError."""
-    used, sets = tuple(entries), character_sets(config)
+    used = tuple(entries)
     links = (
-        LinkSpec(plugin_spec(entry.plugin, config.timezone, sets), entry.when, entry.timeout)
+        LinkSpec(plugin_spec(entry.plugin, config.timezone), entry.when, entry.timeout)
         for entry in used
     )
     files = (plugin_file(entry.plugin.use, entry.plugin.directory) for entry in used)
@@ -91,7 +91,7 @@ def chain_spec(entries: Iterable[ChainEntry], config: Config) -> ChainSpec:
         sources={file: file.read_bytes() for file in files if file},
         destinations=frozenset(config.destinations),
         timezone=config.timezone,
-        character_sets=sets,
+        character_sets=character_sets(config),
     )
 
 
@@ -109,9 +109,7 @@ def _of_generation(specs: Mapping[str, ChainSpec], generation: str) -> dict[str,
     return {name: replace(spec, generation=generation) for name, spec in specs.items()}
 
 
-def plugin_spec(
-    use: PluginUse, timezone: ZoneInfo | None = None, assumed: CharacterSets | None = None
-) -> PluginSpec:
+def plugin_spec(use: PluginUse, timezone: ZoneInfo | None = None) -> PluginSpec:
     """The plugin with its options read. Raises PluginError, and ConfigError for a `when`."""
 
     def condition(value: object, path: tuple[str, ...]) -> Condition:
@@ -122,7 +120,7 @@ def plugin_spec(
         }
         where = ".".join((use.path, *path))
         parsed = compile_when(value, use.directory, where, use.position, positions)
-        return Condition(parsed, timezone, assumed or {})
+        return Condition(parsed, timezone)
 
     plugin = load_plugin(use.use, use.directory)
     try:

@@ -129,6 +129,7 @@ class Worker:
         stored = task.stored
         bulk = None if stored.problem else stored.bulk
         scan = rescan(stored.path, stored.offset, stored.length, task.transfer_syntax, bulk)
+        scan = scan.assuming(spec.character_sets.get(task.association.peer))
         source = Source((FileRange(stored.path, stored.offset, stored.length),), scan)
         workspace = _emptied(self.setting.workspace / str(task.copy_id))
         notes: dict[str, Any] = {}
@@ -148,6 +149,7 @@ class Worker:
     def _rewrite(self, spec: ChainSpec, chain: Chain, outgoing: Outgoing) -> CopyOutcome:
         task = outgoing.task
         scan = scan_segments(task.segments, task.transfer_syntax, task.bulk)
+        scan = scan.assuming(spec.character_sets.get(task.association.peer))
         instance = Instance(
             Source(task.segments, scan),
             association=task.association,

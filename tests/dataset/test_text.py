@@ -12,8 +12,8 @@ CHARACTER_SET = 0x00080005
 PRIVATE = "(0029,10,SIEMENS CSA HEADER)"
 
 
-def text(data: bytes, path: str, transfer_syntax: str = EXPLICIT, **options):
-    return values(scanned(data, transfer_syntax), parse_path(path), **options)
+def text(data: bytes, path: str, transfer_syntax: str = EXPLICIT, assumed: str | None = None):
+    return values(scanned(data, transfer_syntax).assuming(assumed), parse_path(path))
 
 
 @pytest.mark.parametrize(
@@ -122,9 +122,9 @@ def test_a_double_byte_character_with_a_backslash_in_it_is_not_split():
 
 def test_the_assumed_character_set_counts_only_where_there_is_none():
     name = E.element(0x00100010, "PN", "Äs".encode() + b" ")
-    assert text(name, "PatientName", assume_character_set="ISO_IR 192") == ("Äs",)
+    assert text(name, "PatientName", assumed="ISO_IR 192") == ("Äs",)
     declared = E.element(CHARACTER_SET, "CS", "ISO_IR 100") + name
-    assert text(declared, "PatientName", assume_character_set="ISO_IR 192") == ("Ã\x84s",)
+    assert text(declared, "PatientName", assumed="ISO_IR 192") == ("Ã\x84s",)
 
 
 @pytest.mark.parametrize("defined", [True, False])

@@ -126,6 +126,9 @@ class NoHooks:
     def rewrites(self, destination: str) -> bool:
         return False
 
+    def assumed_character_set(self, association: Association) -> str | None:
+        return None
+
     def tells(self, destination: str) -> bool:
         return False
 
