@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
-    from router.config import Config, Position, Route
+    from router.config import Config, Route
     from router.dataset import Path, Scan
     from router.instance import Association, Instance
 
@@ -31,16 +31,6 @@ class Match:
 
     route: Route
     facts: Facts
-
-    @property
-    def because(self) -> str:
-        """The lines of the configuration that made it apply, for `explain`."""
-        position = self.route.position
-        if self.route.when is None:
-            return f"{_line(position)} applies to everything: it has no `when`"
-        if self.route.when == "otherwise":
-            return f"{_line(position)} otherwise: no other route applies"
-        return "; ".join(_reasons(self.route.when, self.facts, applies=True))
 
 
 class Routes:
@@ -210,23 +200,3 @@ def _vr(path: Path) -> str:
         return dictionary_VR(step.tag) if step.creator is None else ""
     except KeyError:
         return ""
-
-
-def _reasons(when: w.When, facts: Facts, applies: bool) -> Iterator[str]:
-    """The conditions that decided, each with its line."""
-    match when:
-        case w.Element() | w.AssociationIs():
-            yield f"{_line(when.position)} {'' if applies else 'not '}{when.text}"
-        case w.Not():
-            yield from _reasons(when.condition, facts, not applies)
-        case w.All() | w.Any_():
-            deciding = isinstance(when, w.All) == applies
-            told = when.conditions
-            if not deciding:
-                told = tuple(c for c in told if predicate(c)(facts) == applies)[:1]
-            for condition in told:
-                yield from _reasons(condition, facts, applies)
-
-
-def _line(position: Position) -> str:
-    return f"{position.file}:{position.line}"

@@ -123,31 +123,6 @@ routes:
     assert names("US") == ["rest"]
 
 
-def test_a_route_without_a_condition_always_applies_and_says_so(tmp_path):
-    config = read_config(tmp_path, "routes: [{name: all, to: [pacs]}]")
-    (match,) = Routes(config).match(association(), scan_of(dataset()), RECEIVED)
-    assert "applies to everything" in match.because
-
-
-def test_a_match_names_the_lines_that_decided(tmp_path):
-    config = read_config(
-        tmp_path,
-        """routes:
-  - name: r
-    when:
-      Modality: CT
-      not: {StudyDescription: HEAD}
-      any:
-        - {calling_ae_title: MR1}
-        - {calling_ae_title: CT1}
-    to: [pacs]
-""",
-    )
-    (match,) = Routes(config).match(association(), scan_of(dataset()), RECEIVED)
-    lines = [reason.split(":", 1)[1] for reason in match.because.split("; ")]
-    assert lines == ["10 Modality: CT", "11 not StudyDescription: HEAD", "14 calling_ae_title: CT1"]
-
-
 def test_an_element_many_routes_ask_about_is_decoded_once(tmp_path, monkeypatch):
     routes = "".join(
         f"  - {{name: r{n}, when: {{StudyDescription: 'x{n}*'}}, to: [pacs]}}\n" for n in range(200)
