@@ -124,6 +124,7 @@ class DestinationConfig(Model):
     fallback: str | None = None
     priority: v.Priority = 0
     required: bool = False
+    outside: bool = False
     chain: Chain = ()
 
 

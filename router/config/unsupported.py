@@ -35,7 +35,7 @@ NOT_SUPPORTED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("destinations.*.type", ("dicomweb",)),
     *(
         (f"destinations.*.{key}", ("*",))
-        for key in ("tls", "outside", "when_removed", "query", "index")
+        for key in ("tls", "when_removed", "query", "index")
     ),
     ("routes.*.study_quiet", ("*",)),
     ("routes.*.deliver", ("*",)),
