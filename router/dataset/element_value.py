@@ -9,7 +9,7 @@ from pydicom.dataelem import DataElement, RawDataElement, convert_raw_data_eleme
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import correct_ambiguous_vr_element, write_data_element
 from pydicom.multival import MultiValue
-from pydicom.valuerep import AMBIGUOUS_VR
+from pydicom.valuerep import AMBIGUOUS_VR, PersonName
 
 from router.dataset.encoding import SPECIFIC_CHARACTER_SET, TEXT_VRS
 
@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 
     from pydicom.dataset import Dataset
     from pydicom.tag import BaseTag
+
+
+# VRs of characters, with what pads their values to even length (PS3.5 6.2)
+_PADDING = dict.fromkeys(TEXT_VRS | {"AE", "AS", "CS", "DA", "DT", "TM", "UR"}, b" ") | {
+    "UI": b"\0"
+}
 
 
 def settled(dataset: Dataset, tag: BaseTag, little: bool) -> DataElement:
@@ -40,6 +46,8 @@ def is_same(
         return True
     if isinstance(current, RawDataElement) or isinstance(original, DataElement):
         return isinstance(current, RawDataElement) and current == original
+    if _is_plainly_other(current, original):
+        return False
     encodings = default_encoding if current.tag == SPECIFIC_CHARACTER_SET else list(codecs)
     try:
         fresh = convert_raw_data_element(original, encoding=encodings, ds=dataset)
@@ -54,6 +62,9 @@ def encode_value(element: DataElement, little: bool, codecs: Sequence[str]) -> b
 
     ValueError where it does not fit its VR or the character set; the value is not in its text.
     """
+    plain = _plain(element)
+    if plain is not None:
+        return plain + _PADDING[element.VR] if len(plain) % 2 else plain
     if element.VR in TEXT_VRS:
         _require_encodable(element, codecs)
     # In Implicit VR, whatever the data set is in: pydicom then neither refuses ambiguous VRs nor
@@ -69,6 +80,28 @@ def encode_value(element: DataElement, little: bool, codecs: Sequence[str]) -> b
         ) from None
     value = buffer.getvalue()[8:]
     return value + b"\0" if len(value) % 2 else value
+
+
+def _plain(element: DataElement) -> bytes | None:
+    """The unpadded value, if it is one text of ASCII, which is the same in all character sets.
+
+    What most rewrites write, at a tenth of the time that pydicom takes.
+    """
+    value = element.value
+    if isinstance(value, PersonName) and element.VR == "PN":
+        value = str(value)
+        if value.endswith("="):
+            return None  # pydicom leaves out empty component groups at the end
+    elif element.VR == "PN" or element.VR not in _PADDING:
+        return None
+    return value.encode("ascii") if isinstance(value, str) and value.isascii() else None
+
+
+def _is_plainly_other(current: DataElement, original: RawDataElement) -> bool:
+    """Whether a text is not in the bytes that came, so that these need not be decoded."""
+    came = original.value or b""
+    plain = _plain(current)
+    return plain is not None and plain not in came and b"\x1b" not in came
 
 
 def _of_one_vr(element: DataElement, dataset: Dataset, little: bool) -> DataElement:

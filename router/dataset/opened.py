@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pydicom import config
@@ -23,7 +23,7 @@ from router.dataset.scan import by_tag
 from router.dataset.scanner import element_spans, item_spans
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from collections.abc import Sequence as Many
 
     from router.dataset.scan import Bulk, Scan, Span
@@ -69,10 +69,11 @@ class Origin:
     scan: Scan
     item: Span | None  # None of the data set itself
     spans: Many[Span]
+    first: Mapping[int, Span]  # of duplicates, by tag
     encoding: Encoding
     codecs: tuple[str, ...]
     pixel_representation: int | None
-    elements: dict[int, DataElement | RawDataElement] = field(default_factory=dict)
+    elements: dict[BaseTag, DataElement | RawDataElement] = field(default_factory=dict)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Origin:
         return self
@@ -116,10 +117,9 @@ class ReceivedSequence(Sequence):
     def _read(self) -> Iterator[Dataset]:
         around, span = self.origin, self.span
         scan, encoding = around.scan, items_encoding(around.encoding, span.vr)
-        inherited = around.codecs, around.pixel_representation
         for item in item_spans(scan, span.value, span.value + span.length, encoding):
             spans = element_spans(scan, item.value, item.value + item.length, encoding)
-            yield _open(Origin(scan, item, spans, encoding, *inherited))
+            yield _open(scan, item, spans, encoding, around.codecs, around.pixel_representation)
 
 
 def open_dataset(scan: Scan) -> Dataset:
@@ -133,31 +133,51 @@ def open_dataset(scan: Scan) -> Dataset:
         raise ValueError(f"the data set cannot be walked to its end: {scan.problem.reason}")
     config.settings.reading_validation_mode = config.IGNORE
     encoding = encoding_of(scan.transfer_syntax)
-    return _open(Origin(scan, None, scan.spans, encoding, scan.outside, None))
+    return _open(scan, None, scan.spans, encoding, scan.outside, None)
 
 
-def _open(inherited: Origin) -> Dataset:
-    """The data set or item of an origin that has yet the values inherited from around it."""
-    scan, encoding = inherited.scan, inherited.encoding
-    first = by_tag(inherited.spans)
-    codecs, pixel_representation = inherited.codecs, inherited.pixel_representation
+def _open(
+    scan: Scan,
+    item: Span | None,
+    spans: Many[Span],
+    encoding: Encoding,
+    codecs: tuple[str, ...],
+    pixel_representation: int | None,
+) -> Dataset:
+    """The data set or an item, with the character set and Pixel Representation around it."""
+    first = by_tag(spans) if item else scan.elements
     if terms := scan.value(first.get(SPECIFIC_CHARACTER_SET)):
         codecs = codecs_of(terms.decode("ascii", "replace").split("\\"))
     if value := scan.value(first.get(PIXEL_REPRESENTATION)):
         pixel_representation = int(1 in value)
-    origin = replace(inherited, codecs=codecs, pixel_representation=pixel_representation)
-    for tag, span in first.items():
-        origin.elements[tag] = _element(origin, span)
-    elements = {element.tag: element for element in origin.elements.values()}
-    dataset = ReceivedDataset(elements, parent_encoding=list(codecs))
+    origin = Origin(scan, item, spans, first, encoding, codecs, pixel_representation)
+    origin.elements.update(_elements(origin))
+    dataset = ReceivedDataset(dict(origin.elements), parent_encoding=list(codecs))
     dataset._origin = origin
     dataset.set_original_encoding(encoding.implicit, encoding.little, list(codecs))
     dataset._is_implicit_VR, dataset._is_little_endian = encoding.implicit, encoding.little
-    if origin.item is not None:
-        dataset.is_undefined_length_sequence_item = scan.has_undefined_length(origin.item)
+    if item is not None:
+        dataset.is_undefined_length_sequence_item = scan.has_undefined_length(item)
     if pixel_representation is not None:
         dataset._pixel_rep = pixel_representation  # how pydicom hands it down to items
     return dataset
+
+
+def _elements(origin: Origin) -> Iterator[tuple[BaseTag, DataElement | RawDataElement]]:
+    header, new = origin.scan.header, tuple.__new__
+    implicit, little = origin.encoding.implicit, origin.encoding.little
+    for span in origin.first.values():
+        number, vr, _, value, length, _ = span
+        tag = BaseTag(number)
+        if not length or vr == "SQ" or vr == "UN":
+            yield tag, _element(origin, span)
+        else:
+            # Without a VR pydicom looks it up itself. The tuple itself: a call of RawDataElement
+            # takes three times as long, and this is what opening a data set takes.
+            known = None if implicit else vr
+            data = header[value : value + length]
+            raw = (tag, known, length, data, value, implicit, little, True, False)
+            yield tag, new(RawDataElement, raw)
 
 
 def _element(origin: Origin, span: Span) -> DataElement | RawDataElement:

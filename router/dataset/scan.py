@@ -43,9 +43,11 @@ class Span(NamedTuple):
 
 def by_tag(spans: Iterable[Span]) -> dict[int, Span]:
     """The elements by tag, in their order; of duplicates the first."""
-    found: dict[int, Span] = {}
-    for span in spans:
-        found.setdefault(span.tag, span)
+    given = tuple(spans)
+    found = {span[0]: span for span in given}
+    if len(found) != len(given):
+        found = {span[0]: span for span in reversed(given)}
+        found = {span[0]: found[span[0]] for span in given}
     return found
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from itertools import accumulate
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from pydicom.dataelem import DataElement
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag
 
@@ -25,10 +28,9 @@ from router.dataset.scan import Bulk
 from router.dataset.segments import FileRange, Segment, cut, merge, read_segments
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from collections.abc import Sequence as Many
 
-    from pydicom.dataelem import RawDataElement
     from pydicom.dataset import Dataset
 
     from router.dataset.scan import Scan, Span
@@ -90,46 +92,35 @@ class _Splicer:
         """The elements of a data set or item, in an `encoding`, below a character set."""
         codecs = _codecs(dataset, outside)
         origin = _origin(dataset, self.scan, encoding)
-        written = list(self.all_received(dataset, origin, codecs)) if origin else []
-        groups = {tag >> 16 for tag, _, same in written if not same}
-        received = {tag for tag, _, _ in written}
-        for tag in sorted(tag for tag in dataset.keys() if int(tag) not in received):  # noqa: SIM118
-            if tag.element:
-                groups.add(tag.group)
-                new = self.encoded(dataset, tag, encoding, codecs)
-                place = (at for at, (other, _, _) in enumerate(written) if other > tag)
-                written.insert(next(place, len(written)), (tag, new, False))
-        return _joined(
-            part
-            for tag, parts, _ in written
-            for part in parts
-            if tag & 0xFFFF or tag >> 16 not in groups  # else a group length no longer true
-        )
+        spans = origin.spans if origin else ()
+        edited = self.edited(dataset, origin, codecs) if origin else {}
+        came = origin.elements if origin else {}
+        new = {
+            tag: self.encoded(dataset, BaseTag(tag), encoding, codecs)
+            for tag in sorted(map(int, dataset.keys() - came.keys()))
+            if tag & 0xFFFF  # no group length is written
+        }
+        for group in {tag >> 16 for tag in (*edited, *new)}:
+            edited[group << 16] = []  # its length is no longer true
+        return _joined(_edit(spans, edited, new))
 
-    def all_received(
-        self, dataset: Dataset, origin: Origin, codecs: Codecs
-    ) -> Iterator[tuple[int, list[Part], bool]]:
-        """Of each element that came the tag, what leaves, and whether that is the same.
-
-        A duplicate, which pydicom cannot show, goes the way of the first.
-        """
+    def edited(self, dataset: Dataset, origin: Origin, codecs: Codecs) -> dict[int, list[Part]]:
+        """Of each element that came and does not leave as it did, what leaves."""
         elements = dict(dataset.items())
         same_text = codecs == origin.codecs
-        kept: dict[int, bool] = {}
-        for span in origin.spans:
-            came: list[Part] = [Kept(span.start, span.end)]
-            parts = came
-            if span.tag not in kept:
-                original = origin.elements[span.tag]
-                current = elements.get(original.tag)
-                if current is None:
-                    parts = []
-                elif not (same_text and current is original and current.is_raw):
-                    parts = self.received(dataset, current, span, origin, codecs)
-                kept[span.tag] = parts == came
-            elif not kept[span.tag]:
-                parts = []
-            yield span.tag, parts, kept[span.tag]
+        edited = {}
+        for tag, original in origin.elements.items():
+            current = elements.get(tag)
+            if current is original and same_text and isinstance(current, RawDataElement):
+                continue
+            span = origin.first[tag]
+            if current is None:
+                edited[span.tag] = list[Part]()
+                continue
+            parts = self.received(dataset, current, span, origin, codecs)
+            if parts != [Kept(span.start, span.end)]:
+                edited[span.tag] = parts
+        return edited
 
     def received(
         self,
@@ -151,7 +142,7 @@ class _Splicer:
             if same and span.vr == current.VR and (same_text or span.vr not in TEXT_VRS):
                 return kept
         elif same_text or not self.is_encoded_text(dataset, span, origin):
-            original = origin.elements[span.tag]
+            original = origin.elements[current.tag]
             if is_same(current, original, dataset, origin.codecs):
                 return kept
         parts = self.encoded(dataset, BaseTag(span.tag), origin.encoding, codecs, span)
@@ -250,6 +241,32 @@ def _codecs(dataset: Dataset, outside: Codecs) -> Codecs:
 
 def _range(start: int, end: int) -> list[Part]:
     return [Kept(start, end)] if start != end else []
+
+
+def _edit(
+    spans: Many[Span], edited: Mapping[int, list[Part]], new: Mapping[int, list[Part]]
+) -> Iterator[Part]:
+    """The elements that came with some of them edited and others put where their tags belong.
+
+    A duplicate, which pydicom cannot show, goes the way of the first.
+    """
+    tags = [span.tag for span in spans] if edited or new else []
+    # Tags may come out of order: a new one goes before the first that is higher.
+    highest = list(accumulate(tags, max)) if new else []
+    edits = [(bisect_right(highest, tag), False, parts) for tag, parts in new.items()]
+    done = set[int]()
+    for index, tag in enumerate(tags):
+        if tag in edited:
+            edits.append((index, True, [] if tag in done else edited[tag]))
+            done.add(tag)
+    at = spans[0].start if spans else 0
+    end = spans[-1].end if spans else 0
+    for index, in_place, parts in sorted(edits, key=itemgetter(0, 1)):
+        start = spans[index].start if index < len(spans) else end
+        yield from _range(at, start)
+        yield from parts
+        at = spans[index].end if in_place else start
+    yield from _range(at, end)
 
 
 def _joined(parts: Iterable[Part]) -> list[Part]:
