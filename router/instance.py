@@ -346,6 +346,7 @@ class Instance:
     def _writable(self) -> Path:
         if self._sealed is not None or self._workspace is None:
             raise Hold("pixels and bulk values cannot be changed here: do it in rewrite_instance")
+        self._workspace.mkdir(mode=0o700, parents=True, exist_ok=True)
         return self._workspace
 
 
