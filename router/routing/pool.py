@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pebble import ProcessExpired, ProcessPool
 
 from router.routing import worker
+from router.routing.explain import Explained
 from router.routing.progress import Progress
 from router.routing.worker_log import LogReceiver
 from router.spool.records import HeldCopy
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from router.routing.explain import Asked
     from router.routing.spec import ChainSpec, LinkSpec
     from router.routing.worker import Job, Outgoing
     from router.spool.records import CopyOutcome, CopyTask
@@ -107,6 +109,15 @@ class WorkerPool:
         landed: Future[CopyOutcome | None] = Future()
         self._fly(worker.rewrite, spec.pickled, outgoing, landed.set_result, spec.links)
         return landed.result()
+
+    def explain(self, spec: ChainSpec, asked: Asked) -> Explained:
+        """Run the chain to see what it would do, and wait for that; nothing is kept."""
+        landed: Future[Explained | HeldCopy | None] = Future()
+        self._fly(
+            worker.explain, spec.pickled, asked, landed.set_result, spec.links, attempts=_TRIES
+        )
+        outcome = landed.result() or HeldCopy("no worker process could run it", "", "")
+        return Explained(outcome) if isinstance(outcome, HeldCopy) else outcome
 
     def run(self, job: Job) -> CopyOutcome | None:
         """Do a job and wait for what comes of it; as `rewrite`, but that it is the copy's fault if

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from router.dataset import FileRange, rescan, scan_segments
 from router.instance import Instance, Source
 from router.routing.build import Plugins
+from router.routing.explain import Arriving, DryChain, Explained, ask_listener
 from router.routing.failures import HookFailed, describe
 from router.routing.run import run_chain, run_outgoing
 from router.routing.worker_log import DatagramHandler
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from router.instance import Destination
     from router.routing.chain import Chain
+    from router.routing.explain import Asked
     from router.routing.progress import Progress
     from router.routing.spec import ChainSpec
     from router.spool.records import CopyOutcome, CopyTask, DeliveryTask
@@ -75,11 +77,8 @@ class Worker:
 
     def process(self, slot: int, pickled: bytes, task: CopyTask | Outgoing) -> CopyOutcome:
         """Run the chain on the copy; every failure is an outcome."""
-        self._slot, self._timeouts = slot, ()
-        self._watch(-1, "")
         try:
-            spec, chain = self._chain(pickled)
-            self._timeouts = tuple(link.timeout for link in spec.links)
+            spec, chain = self._begin(slot, pickled)
             if isinstance(task, Outgoing):
                 return self._rewrite(spec, chain, task)
             return self._run(spec, chain, task)
@@ -87,6 +86,23 @@ class Worker:
             return HeldCopy(failure.reason, failure.plugin, failure.hook)
         except BaseException as error:
             return HeldCopy(describe(error), "", "")
+
+    def explain(self, slot: int, pickled: bytes, asked: Asked) -> Explained:
+        """Run the chain without keeping anything; every failure is an outcome."""
+        task = asked.task
+        try:
+            spec, built = self._begin(slot, pickled)
+            chain = DryChain(built.links, self._watch, asked.detailed)
+            if isinstance(task, Outgoing):
+                return chain.explained(self._rewrite(spec, chain, task))
+            if isinstance(task, Arriving):
+                instance, _ = self._instances(spec, task.task)
+                return chain.explained(ask_listener(chain, instance))
+            return chain.explained(self._run(spec, chain, task))
+        except HookFailed as failure:
+            return Explained(HeldCopy(failure.reason, failure.plugin, failure.hook))
+        except BaseException as error:
+            return Explained(HeldCopy(describe(error), "", ""))
 
     def run(self, slot: int, pickled: bytes) -> CopyOutcome:
         """Do a job; every failure is an outcome."""
@@ -103,16 +119,22 @@ class Worker:
 
     def prepare(self, slot: int, pickled: bytes) -> HeldCopy | Literal["started"]:
         """Build and start the chain's plugins; the first that fails, and why."""
-        self._slot, self._timeouts = slot, ()
-        self._watch(-1, "")
         try:
-            self._chain(pickled)
+            self._begin(slot, pickled)
         except HookFailed as failure:
             return HeldCopy(failure.reason, failure.plugin, failure.hook)
         return "started"
 
     def shutdown(self) -> None:
         self._plugins.shutdown()
+
+    def _begin(self, slot: int, pickled: bytes) -> tuple[ChainSpec, Chain]:
+        """The chain, for a copy whose progress is told in `slot`."""
+        self._slot, self._timeouts = slot, ()
+        self._watch(-1, "")
+        spec, chain = self._chain(pickled)
+        self._timeouts = tuple(link.timeout for link in spec.links)
+        return spec, chain
 
     def _chain(self, pickled: bytes) -> tuple[ChainSpec, Chain]:
         if pickled not in self._chains:
@@ -126,6 +148,11 @@ class Worker:
         return self._chains[pickled]
 
     def _run(self, spec: ChainSpec, chain: Chain, task: CopyTask) -> CopyOutcome:
+        received, own = self._instances(spec, task)
+        return run_chain(chain, spec, own, received, task.destinations)
+
+    def _instances(self, spec: ChainSpec, task: CopyTask) -> tuple[Instance, Instance]:
+        """The copy twice: as filters see it, and to be rewritten."""
         stored = task.stored
         bulk = None if stored.problem else stored.bulk
         scan = rescan(stored.path, stored.offset, stored.length, task.transfer_syntax, bulk)
@@ -144,7 +171,7 @@ class Worker:
             )
             for _ in range(2)
         )
-        return run_chain(chain, spec, own, received, task.destinations)
+        return received, own
 
     def _rewrite(self, spec: ChainSpec, chain: Chain, outgoing: Outgoing) -> CopyOutcome:
         task = outgoing.task
@@ -196,6 +223,12 @@ def process(slot: int, pickled: bytes, task: CopyTask | Outgoing) -> CopyOutcome
 def rewrite(slot: int, pickled: bytes, outgoing: Outgoing) -> CopyOutcome:
     """Run a destination's pickled ChainSpec on a delivery's copy."""
     return process(slot, pickled, outgoing)
+
+
+def explain(slot: int, pickled: bytes, asked: Asked) -> Explained:
+    """Run a pickled ChainSpec to see what it would do."""
+    with _ended_by_sigterm():
+        return _worker.explain(slot, pickled, asked)
 
 
 def run(slot: int, pickled: bytes, task: None) -> CopyOutcome:
