@@ -17,7 +17,10 @@ from router.wire.errors import (
     SourceUnreadable,
     WireError,
 )
+from router.wire.exchange import Exchange
+from router.wire.inquiry import Inquiry
 from router.wire.limits import AcceptorLimits, Pace, Timeouts
+from router.wire.queries import QueryRequest, QueryResponse, SubOperations
 from router.wire.requestor import OutgoingAssociation, Peer, connect
 from router.wire.service import (
     AssociationRequest,
@@ -41,12 +44,16 @@ __all__ = [
     "ConnectionLost",
     "ContextOffer",
     "Ending",
+    "Exchange",
+    "Inquiry",
     "NoAcceptedContext",
     "OutgoingAssociation",
     "Pace",
     "Peer",
     "PeerTimeout",
     "ProtocolViolation",
+    "QueryRequest",
+    "QueryResponse",
     "Rejection",
     "Response",
     "Service",
@@ -54,6 +61,7 @@ __all__ = [
     "SourceUnreadable",
     "StoreRequest",
     "StoreSink",
+    "SubOperations",
     "Timeouts",
     "WireError",
     "connect",

@@ -10,9 +10,10 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from router.wire.incoming import where
 from router.wire.limits import AcceptorLimits
 from router.wire.lobby import Lobby
-from router.wire.serving import ServedAssociation, where
+from router.wire.serving import ServedAssociation
 
 if TYPE_CHECKING:
     from router.wire.lobby import Address

@@ -29,8 +29,8 @@ _AFFECTED_SOP_INSTANCE_UID = 0x1000
 _MOVE_ORIGINATOR_AE_TITLE = 0x1030
 _MOVE_ORIGINATOR_MESSAGE_ID = 0x1031
 
-_NO_DATA_SET = 0x0101
-_DATA_SET = 0x0001
+NO_DATA_SET = 0x0101
+DATA_SET = 0x0001
 _INVALID_PARAMETER = 6  # A-ABORT reason, PS3.8 table 9-26
 _ELEMENT = struct.Struct("<HHL")
 _NUMBER = struct.Struct("<HHLH")
@@ -58,7 +58,7 @@ class CommandSet:
 
     @property
     def has_data_set(self) -> bool:
-        return self._required(_DATA_SET_TYPE) != _NO_DATA_SET
+        return self._required(_DATA_SET_TYPE) != NO_DATA_SET
 
     @property
     def sop_class_uid(self) -> str:
@@ -132,26 +132,26 @@ def encode_store_request(
     move_originator: tuple[str, int] | None,
 ) -> bytes:
     body = [
-        _text(_AFFECTED_SOP_CLASS_UID, sop_class_uid, "\0"),
-        _number(_COMMAND_FIELD, C_STORE_RQ),
-        _number(_MESSAGE_ID, message_id),
-        _number(_PRIORITY, priority),
-        _number(_DATA_SET_TYPE, _DATA_SET),
-        _text(_AFFECTED_SOP_INSTANCE_UID, sop_instance_uid, "\0"),
+        text_element(_AFFECTED_SOP_CLASS_UID, sop_class_uid, "\0"),
+        number_element(_COMMAND_FIELD, C_STORE_RQ),
+        number_element(_MESSAGE_ID, message_id),
+        number_element(_PRIORITY, priority),
+        number_element(_DATA_SET_TYPE, DATA_SET),
+        text_element(_AFFECTED_SOP_INSTANCE_UID, sop_instance_uid, "\0"),
     ]
     if move_originator is not None:
-        body.append(_text(_MOVE_ORIGINATOR_AE_TITLE, move_originator[0], " "))
-        body.append(_number(_MOVE_ORIGINATOR_MESSAGE_ID, move_originator[1]))
-    return _with_group_length(body)
+        body.append(text_element(_MOVE_ORIGINATOR_AE_TITLE, move_originator[0], " "))
+        body.append(number_element(_MOVE_ORIGINATOR_MESSAGE_ID, move_originator[1]))
+    return with_group_length(body)
 
 
 def encode_echo_request(message_id: int, sop_class_uid: str) -> bytes:
-    return _with_group_length(
+    return with_group_length(
         [
-            _text(_AFFECTED_SOP_CLASS_UID, sop_class_uid, "\0"),
-            _number(_COMMAND_FIELD, C_ECHO_RQ),
-            _number(_MESSAGE_ID, message_id),
-            _number(_DATA_SET_TYPE, _NO_DATA_SET),
+            text_element(_AFFECTED_SOP_CLASS_UID, sop_class_uid, "\0"),
+            number_element(_COMMAND_FIELD, C_ECHO_RQ),
+            number_element(_MESSAGE_ID, message_id),
+            number_element(_DATA_SET_TYPE, NO_DATA_SET),
         ]
     )
 
@@ -159,19 +159,20 @@ def encode_echo_request(message_id: int, sop_class_uid: str) -> bytes:
 def encode_response(request: CommandSet, answer: Response) -> bytes:
     """The response to a C-STORE-RQ or C-ECHO-RQ, its Affected SOP UIDs echoed."""
     body = [_echoed(request, _AFFECTED_SOP_CLASS_UID)]
-    body.append(_number(_COMMAND_FIELD, request.field | RESPONSE))
-    body.append(_number(_RESPONDED_MESSAGE_ID, request.message_id))
-    body.append(_number(_DATA_SET_TYPE, _NO_DATA_SET))
-    body.append(_number(_STATUS, answer.status))
+    body.append(number_element(_COMMAND_FIELD, request.field | RESPONSE))
+    body.append(number_element(_RESPONDED_MESSAGE_ID, request.message_id))
+    body.append(number_element(_DATA_SET_TYPE, NO_DATA_SET))
+    body.append(number_element(_STATUS, answer.status))
     if answer.error_comment:
-        body.append(_text(_ERROR_COMMENT, _long_string(answer.error_comment), " "))
+        body.append(comment_element(answer.error_comment))
     body.append(_echoed(request, _AFFECTED_SOP_INSTANCE_UID))
-    return _with_group_length(body)
+    return with_group_length(body)
 
 
-def _long_string(text: str) -> str:
-    """An LO: 64 characters of the default repertoire, no backslash (PS3.5 6.2)."""
-    return "".join(c if " " <= c <= "~" and c != "\\" else "?" for c in text[:64])
+def comment_element(text: str) -> bytes:
+    """An Error Comment, an LO: 64 characters of the default repertoire, no backslash."""
+    plain = "".join(c if " " <= c <= "~" and c != "\\" else "?" for c in text[:64])
+    return text_element(_ERROR_COMMENT, plain, " ")
 
 
 def _echoed(request: CommandSet, element: int) -> bytes:
@@ -179,17 +180,17 @@ def _echoed(request: CommandSet, element: int) -> bytes:
     return b"" if value is None else _ELEMENT.pack(0, element, len(value)) + value
 
 
-def _text(element: int, value: str, padding: str) -> bytes:
+def text_element(element: int, value: str, padding: str) -> bytes:
     encoded = value.encode("latin-1", "replace")
     if len(encoded) % 2:
         encoded += padding.encode()
     return _ELEMENT.pack(0, element, len(encoded)) + encoded
 
 
-def _number(element: int, value: int) -> bytes:
+def number_element(element: int, value: int) -> bytes:
     return _NUMBER.pack(0, element, 2, value)
 
 
-def _with_group_length(body: list[bytes]) -> bytes:
+def with_group_length(body: list[bytes]) -> bytes:
     joined = b"".join(body)
     return _GROUP_LENGTH.pack(0, 0, 4, len(joined)) + joined

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pynetdicom._globals import MODE_REQUESTOR
+from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import build_context
 from pynetdicom.transport import AddressInformation
 
 from router.wire import command as commands
-from router.wire.association import Association
+from router.wire.asking import Asking, Unasked
 from router.wire.errors import (
     AssociationAborted,
     AssociationRejected,
@@ -19,18 +20,21 @@ from router.wire.errors import (
     ConnectionLost,
     NoAcceptedContext,
     PeerTimeout,
-    SourceUnreadable,
     WireError,
 )
+from router.wire.incoming import begin_store
+from router.wire.inquiry import Inquiry
 from router.wire.limits import AcceptorLimits, Timeouts
+from router.wire.queries import QueryRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from router.dataset import Segment
     from router.wire.command import CommandSet
     from router.wire.pdv import Target
-    from router.wire.service import Response
+    from router.wire.queries import Service
+    from router.wire.service import Response, StoreRequest, StoreSink
 
 MAXIMUM_CONTEXTS = 128  # odd IDs of one byte, PS3.8 table 9-13
 VERIFICATION = "1.2.840.10008.1.1"
@@ -53,8 +57,11 @@ def connect(
     *,
     timeouts: Timeouts | None = None,
     maximum_pdu: int = AcceptorLimits.maximum_pdu,
+    receiving: Collection[str] = (),
 ) -> OutgoingAssociation:
     """Open an association proposing `contexts`, (abstract syntax, transfer syntaxes) in order.
+
+    Of the abstract syntaxes `receiving` we propose to be the provider, as a C-GET needs it.
 
     Raises `ConnectFailed`, `AssociationRejected`, `AssociationAborted`, `ConnectionLost`,
     `PeerTimeout`, `NoAcceptedContext`; `ValueError` unless there are 1 to 128 contexts.
@@ -67,10 +74,10 @@ def connect(
     except OSError as error:
         why = "timed out" if isinstance(error, TimeoutError) else error.strerror or error
         raise ConnectFailed(f"cannot connect to {peer.host} port {peer.port}: {why}") from error
-    association: _Requesting | None = None
+    association: Requesting | None = None
     try:
-        association = _Requesting(connection, timeouts, maximum_pdu)
-        association.negotiate(peer, contexts)
+        association = Requesting(connection, timeouts, maximum_pdu)
+        association.negotiate(peer, contexts, receiving)
     except BaseException as error:
         connection.close()
         if association is not None:
@@ -84,7 +91,7 @@ def connect(
 class OutgoingAssociation:
     """An established association. After any `WireError` but `SourceUnreadable` it is over."""
 
-    def __init__(self, association: _Requesting, response_timeout: float) -> None:
+    def __init__(self, association: Requesting, response_timeout: float) -> None:
         self._association = association
         self._timeout = response_timeout
         self._message_id = 0
@@ -133,6 +140,39 @@ class OutgoingAssociation:
                 return self._association.ask(context_id, message_id, command, None, self._timeout)
         raise ValueError("no context for Verification was accepted")
 
+    def query(
+        self,
+        service: Service,
+        context_id: int,
+        identifier: bytes,
+        *,
+        move_destination: str = "",
+        message_id: int | None = None,
+        store: Callable[[StoreRequest], StoreSink | Response] | None = None,
+    ) -> Inquiry:
+        """Send a C-FIND, C-MOVE or C-GET, the `identifier` in the context's transfer syntax.
+
+        `store` takes what a C-GET brings. Raises as `store` does.
+        """
+        abstract_syntax, transfer_syntax = self.pair_of(context_id)
+        request = QueryRequest(
+            service,
+            self._next_message_id() if message_id is None else message_id,
+            context_id,
+            transfer_syntax,
+            abstract_syntax,
+            0,
+            identifier,
+            move_destination,
+        )
+        inquiry = Inquiry(self._association, request, store)
+        inquiry.begin()
+        return inquiry
+
+    def pair_of(self, context_id: int) -> tuple[str, str]:
+        """(abstract syntax, transfer syntax) of an accepted context."""
+        return next(pair for pair, found in self.accepted.items() if found == context_id)
+
     def release(self) -> None:
         """End it in good order; a peer that does not answer is aborted. Never raises."""
         if self._association.refresh():
@@ -152,7 +192,7 @@ class OutgoingAssociation:
         return self._message_id
 
 
-class _Requesting(Association):
+class Requesting(Asking):
     """The requestor's side of an association."""
 
     def __init__(self, connection: socket.socket, timeouts: Timeouts, maximum_pdu: int) -> None:
@@ -164,10 +204,14 @@ class _Requesting(Association):
             maximum_pdu=maximum_pdu,
         )
         self._proposed: dict[int, tuple[str, frozenset[str]]] = {}
-        self._awaited: int | None = None
-        self._response: CommandSet | None = None
+        self.inquiry: Inquiry | None = None
 
-    def negotiate(self, peer: Peer, contexts: Sequence[tuple[str, Sequence[str]]]) -> None:
+    def negotiate(
+        self,
+        peer: Peer,
+        contexts: Sequence[tuple[str, Sequence[str]]],
+        receiving: Collection[str] = (),
+    ) -> None:
         """What `AE.associate` does, over a connection that is there."""
         self.acceptor.ae_title = "PEER"  # both are overwritten by `titles` in the PDU
         self.requestor.ae_title = "ROUTER"
@@ -183,6 +227,11 @@ class _Requesting(Association):
             requested.append(context)
             self._proposed[context.context_id] = abstract_syntax, frozenset(transfer_syntaxes)
         self.requestor.requested_contexts = requested
+        for abstract_syntax in receiving:
+            role = SCP_SCU_RoleSelectionNegotiation()
+            role.sop_class_uid = abstract_syntax
+            role.scu_role, role.scp_role = False, True
+            self.requestor.add_negotiation_item(role)
         self.request()
         if not self.is_established:
             raise self._refusal()
@@ -196,40 +245,6 @@ class _Requesting(Association):
             if chosen in proposed:
                 pairs.setdefault((abstract_syntax, chosen), context_id)
         return pairs
-
-    def ask(
-        self,
-        context_id: int,
-        message_id: int,
-        command: bytes,
-        data_set: Sequence[Segment] | None,
-        timeout: float,
-    ) -> Response:
-        """Send a request and wait for its response."""
-        if not self.refresh():
-            raise self.dul.failure or ConnectionLost("the association is over")
-        self._awaited, self._response = message_id, None
-        try:
-            self.send_message(context_id, command, data_set)
-            return commands.response(self._await_response(timeout))
-        except SourceUnreadable as error:
-            if error.begun:
-                self.abort()
-            raise
-        except WireError as error:
-            raise self._give_up(error) from error
-        finally:
-            self._awaited = None
-
-    def _await_response(self, timeout: float) -> CommandSet:
-        said = self.dul.to_user_queue.queue  # the A-RELEASE or A-ABORT of the peer
-        self.dul.pump_until(lambda: self._response is not None or bool(said), timeout)
-        if self._response is not None:
-            return self._response
-        if self.dul.usable and self.acse.is_release_requested():
-            self.confirm_release()
-            raise ConnectionLost("the peer released the association instead of answering")
-        raise self.dul.failure or PeerTimeout(f"no response within {timeout:g} s")
 
     def refresh(self) -> bool:
         """Deal with what the peer has sent since; whether the association is still open."""
@@ -245,25 +260,19 @@ class _Requesting(Association):
             self.kill()
         return self.is_established
 
-    def begin_message(self, context_id: int, command: CommandSet, encoded: bytes) -> Target | None:
-        if (
-            self._awaited is not None
-            and command.field & commands.RESPONSE
-            and not command.has_data_set
-            and command.responded_message_id == self._awaited
-        ):
-            self._response = command
-            return None
-        return _Unasked() if command.has_data_set else None
+    def confirm_if_released(self) -> None:
+        if self.acse.is_release_requested():
+            self.confirm_release()
 
-    def _give_up(self, error: WireError) -> WireError:
-        """End the association after `error`; the reason to report."""
-        error = self.dul.explain(error)
-        if self.dul.usable:
-            self.dul.end(error)
-        self.is_established = False
-        self.kill()
-        return self.dul.failure or error
+    def begin_message(self, context_id: int, command: CommandSet, encoded: bytes) -> Target | None:
+        if self.inquiry is not None:
+            if command.field & commands.RESPONSE:
+                return self.inquiry.begin_response(command)
+            if command.field == commands.C_STORE_RQ and self.inquiry.store is not None:
+                return begin_store(self, context_id, command, self.inquiry.store)
+        if command.field & commands.RESPONSE:
+            return super().begin_message(context_id, command, encoded)
+        return Unasked() if command.has_data_set else None
 
     def _refusal(self) -> WireError:
         answer = self.acceptor.primitive
@@ -278,14 +287,6 @@ class _Requesting(Association):
         if not self._accepted_cx:
             return NoAcceptedContext("the peer accepted none of the proposed contexts")
         return AssociationAborted("the association request was not answered as it should be")
-
-
-class _Unasked:
-    """A data set of a message that nobody waits for: it is read, and thrown away."""
-
-    def write(self, fragments: Sequence[memoryview]) -> None: ...
-    def complete(self) -> None: ...
-    def abandon(self) -> None: ...
 
 
 def _title(title: str) -> bytes:

@@ -5,19 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from router.status import UNRECOGNIZED_OPERATION
+from router.wire.queries import QueryResponse
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from router.wire.exchange import Exchange
+    from router.wire.queries import QueryRequest
 
 Ending = Literal["released", "aborted", "lost", "timeout"]
 
 
 @dataclass(frozen=True)
 class ContextOffer:
-    """One proposed presentation context, its transfer syntaxes in the requestor's order."""
+    """One proposed presentation context, its transfer syntaxes in the requestor's order.
+
+    `scp_role`: the requestor would provide the service on it (PS3.7 D.3.3.4), as for a C-GET.
+    """
 
     context_id: int
     abstract_syntax: str
     transfer_syntaxes: tuple[str, ...]
+    scp_role: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,6 +100,17 @@ class Session(Protocol):
 
         Raising is answered 0x0110.
         """
+
+    def provides(self, offer: ContextOffer) -> bool:
+        """Whether the requestor may provide the service that it proposes to."""
+        return False
+
+    def query(self, request: QueryRequest, exchange: Exchange) -> QueryResponse:
+        """Answer a C-FIND, C-GET or C-MOVE: pending responses through `exchange`, then the last.
+
+        Raising is answered 0xC000, but for the `WireError` of the exchange.
+        """
+        return QueryResponse(UNRECOGNIZED_OPERATION)
 
     def ended(self, how: Ending) -> None:
         """The association is over; called once. "aborted" is by either side, for any reason."""

@@ -3,45 +3,56 @@
 from __future__ import annotations
 
 import logging
-import traceback
+from collections import deque
 from typing import TYPE_CHECKING, Any, cast
 
 from pynetdicom._globals import MODE_ACCEPTOR
+from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import AddressInformation
 
-from router import status
+from router.status import UNRECOGNIZED_OPERATION
 from router.wire import command as commands
-from router.wire.association import Association
-from router.wire.errors import AssociationAborted, ConnectionLost, PeerTimeout
+from router.wire.asking import Asking, Unasked
+from router.wire.errors import (
+    AssociationAborted,
+    ConnectionLost,
+    PeerTimeout,
+    ProtocolViolation,
+    WireError,
+)
+from router.wire.exchange import Exchange
+from router.wire.identifier import Identifier
+from router.wire.incoming import begin_store, tell, where
+from router.wire.pdv import UNEXPECTED_PDU
+from router.wire.queries import QueryRequest, QueryResponse
+from router.wire.query_commands import FIELDS, encode_query_response, query_request
 from router.wire.service import (
     AssociationRequest,
     ContextOffer,
     Rejection,
-    Response,
-    StoreRequest,
 )
 from router.wire.tolerance import stripped_titles
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Sequence
 
     from router.wire.command import CommandSet
     from router.wire.limits import AcceptorLimits
     from router.wire.pdv import Target
-    from router.wire.service import Ending, Service, Session, StoreSink
+    from router.wire.service import Ending, Service, Session
 
 log = logging.getLogger("router.wire")
 
-UNRECOGNIZED_OPERATION = 0x0211
+_CANCELS_MAXIMUM = 10
+_READ_AHEAD = 100  # messages dealt with at a time
 _ECHOED = slice(10, 74)  # returned in the A-ASSOCIATE-AC as received (PS3.8 table 9-17)
 _ABSTRACT_SYNTAX_NOT_SUPPORTED = 3
 _FAILED_SERVICE = Rejection(2, 1, 1, "the service failed")
 _IMPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2"
 
 
-class ServedAssociation(Association):
+class ServedAssociation(Asking):
     """The acceptor's side of an association; `serve` is its life."""
 
     def __init__(
@@ -57,6 +68,8 @@ class ServedAssociation(Association):
         self._address = address
         self._idle = limits.idle
         self._session: Session | None = None
+        self._queries: deque[QueryRequest] = deque()
+        self.cancelled: set[int] = set()
         self.dul.event_queue.put("Evt5")
 
     def serve(self, request_pdu: bytes, service: Service) -> None:
@@ -70,7 +83,7 @@ class ServedAssociation(Association):
             self.dul.reader.abandon()
             self._log_failure()
             if self._session is not None:
-                self._told(self._session.ended, how)
+                tell(self._session.ended, how)
             self.kill()
 
     def _negotiate(self, request_pdu: bytes, service: Service) -> bool:
@@ -99,6 +112,7 @@ class ServedAssociation(Association):
     def _request(self, request_pdu: bytes) -> AssociationRequest:
         user = self.requestor
         called, calling = stripped_titles(request_pdu)
+        providing = {str(uid) for uid, item in user.role_selection.items() if item.scp_role}
         proposed = user.primitive.presentation_context_definition_list if user.primitive else []
         return AssociationRequest(
             calling_ae_title=calling,
@@ -110,6 +124,7 @@ class ServedAssociation(Association):
                     cast("int", context.context_id),
                     str(context.abstract_syntax or ""),
                     tuple(map(str, context.transfer_syntax)),
+                    scp_role=context.abstract_syntax in providing,
                 )
                 for context in proposed
             ),
@@ -126,14 +141,28 @@ class ServedAssociation(Association):
             if isinstance(session, Rejection):
                 return session
             self._session = session
-            return [_answered(offer, session) for offer in request.contexts]
+            contexts = [_answered(offer, session) for offer in request.contexts]
+            self._answer_roles(request, session)
+            return contexts
         except Exception as error:
             log.error("association.service_failed error=%s", where(error))
             return _FAILED_SERVICE
 
+    def _answer_roles(self, request: AssociationRequest, session: Session) -> None:
+        """Let the requestor be the provider where the session has something for it (C-GET)."""
+        for uid, proposed in self.requestor.role_selection.items():
+            offered = [o for o in request.contexts if o.abstract_syntax == uid and o.scp_role]
+            if offered and session.provides(offered[0]):
+                role = SCP_SCU_RoleSelectionNegotiation()
+                role.sop_class_uid = uid
+                role.scu_role, role.scp_role = bool(proposed.scu_role), True
+                self.acceptor.add_negotiation_item(role)
+
     def _serve_messages(self) -> Ending:
         while True:
             arrived = self.dul.pump(self._idle)
+            while self._queries and self.dul.usable:
+                self._serve_query(self._queries.popleft())
             while self.dimse.msg_queue.queue:
                 self._serve_other(*self.dimse.get_msg())
             if not self.dul.usable:
@@ -159,81 +188,54 @@ class ServedAssociation(Association):
         self.dimse.send_msg(answer, context_id)
 
     def begin_message(self, context_id: int, command: CommandSet, encoded: bytes) -> Target | None:
-        if command.field != commands.C_STORE_RQ:
-            return super().begin_message(context_id, command, encoded)
+        if command.field == commands.C_STORE_RQ:
+            assert self._session is not None
+            return begin_store(self, context_id, command, self._session.store)
+        if command.field in FIELDS and command.has_data_set:
+            return Identifier(lambda data: self._queue(context_id, command, data))
+        if command.field == commands.C_CANCEL_RQ:
+            if len(self.cancelled) < _CANCELS_MAXIMUM:
+                self.cancelled.add(command.responded_message_id)
+            return Unasked() if command.has_data_set else None
+        return super().begin_message(context_id, command, encoded)
+
+    def _queue(self, context_id: int, command: CommandSet, identifier: bytes) -> None:
+        if self._queries:  # one at a time is what was negotiated (PS3.7 D.3.3.3)
+            raise ProtocolViolation("a request before the last one was answered", UNEXPECTED_PDU)
         transfer_syntax = str(self._accepted_cx[context_id].transfer_syntax[0])
-        request = commands.store_request(command, context_id, transfer_syntax)
-        if not command.has_data_set:
-            self._answer(context_id, command, _failure("no data set"))
-            return None
-        return IncomingStore(self, command, request, self._open_sink(request))
+        self._queries.append(query_request(command, context_id, transfer_syntax, identifier))
 
-    def _open_sink(self, request: StoreRequest) -> StoreSink | Response:
+    def _serve_query(self, request: QueryRequest) -> None:
+        """Ask the session; every pending response is sent by it, the last one here."""
         assert self._session is not None
-        if not request.sop_class_uid or not request.sop_instance_uid:
-            return _failure("Affected SOP Class or Instance UID is missing")
+        exchange = Exchange(self, request)
         try:
-            return self._session.store(request)
+            final = self._session.query(request, exchange)
+            exchange.send(final)
+        except WireError as error:
+            if self.dul.usable:
+                self.dul.end(self.dul.explain(error))
         except Exception as error:
-            log.error("store.failed error=%s", where(error))
-            return _failure("the router failed")
+            log.error("query.failed error=%s", where(error))
+            self.send_message(
+                request.context_id,
+                encode_query_response(request, QueryResponse(0xC000, "the router failed")),
+            )
+        finally:
+            exchange.close()
+            self.cancelled.discard(request.message_id)
 
-    def _answer(self, context_id: int, command: CommandSet, response: Response) -> None:
-        self.send_message(context_id, commands.encode_response(command, response))
-
-    def _told(self, notification: Any, *arguments: Any) -> None:  # noqa: ANN401
-        try:
-            notification(*arguments)
-        except Exception as error:
-            log.error("association.service_failed error=%s", where(error))
+    def refresh(self) -> bool:
+        for _ in range(_READ_AHEAD):
+            if not self.dul.pump(0):
+                break
+        return self.dul.usable and not self.dul.to_user_queue.queue
 
     def _log_failure(self) -> None:
         if self.dul.failure is not None:
             log.info(
                 "association.failed address=%s why=%r", self._address[0], str(self.dul.failure)
             )
-
-
-class IncomingStore:
-    """One C-STORE-RQ's data set on its way into a sink."""
-
-    def __init__(
-        self,
-        association: ServedAssociation,
-        command: CommandSet,
-        request: StoreRequest,
-        sink: StoreSink | Response,
-    ) -> None:
-        self._association = association
-        self._command = command
-        self._context_id = request.context_id
-        self._sink = sink
-
-    def write(self, fragments: Sequence[memoryview]) -> None:
-        if isinstance(self._sink, Response):
-            return
-        try:
-            self._sink.write(fragments)
-        except Exception as error:
-            log.error("store.failed error=%s", where(error))
-            self.abandon()
-
-    def complete(self) -> None:
-        sink, self._sink = self._sink, _failure("the router failed")
-        if isinstance(sink, Response):
-            response = sink
-        else:
-            try:
-                response = sink.finish()
-            except Exception as error:
-                log.error("store.failed error=%s", where(error))
-                response = self._sink
-        self._association._answer(self._context_id, self._command, response)
-
-    def abandon(self) -> None:
-        sink, self._sink = self._sink, _failure("the router failed")
-        if not isinstance(sink, Response):
-            self._association._told(sink.abandon)
 
 
 def _answered(offer: ContextOffer, session: Session) -> PresentationContext:
@@ -257,10 +259,6 @@ def _answered(offer: ContextOffer, session: Session) -> PresentationContext:
     return context
 
 
-def _failure(why: str) -> Response:
-    return Response(status.PROCESSING_FAILURE, why)
-
-
 def _ending(failure: Exception | None) -> Ending:
     match failure:
         case PeerTimeout():
@@ -269,10 +267,3 @@ def _ending(failure: Exception | None) -> Ending:
             return "lost"
         case AssociationAborted() | _:
             return "aborted"
-
-
-def where(error: BaseException) -> str:
-    """Type, file and line: the text of an exception may quote the data set."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-    return type(error).__name__ + place

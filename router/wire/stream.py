@@ -13,6 +13,7 @@ from router.wire.limits import RECEIVE_BUFFER, RECEIVE_BUFFER_MAXIMUM
 
 if TYPE_CHECKING:
     from router.wire.limits import Pace
+    from router.wire.waking import Waker
 
 IOV_MAXIMUM = 1000  # Linux takes 1024 buffers in one sendmsg
 _QUICKACK = getattr(socket, "TCP_QUICKACK", None)
@@ -36,6 +37,7 @@ class Stream:
         self.view = memoryview(self.buffer)
         self.start = 0
         self.end = 0
+        self.waker: Waker | None = None  # ends the wait for the next message early
         self._stall = pace.stall
         self._earning = 1 / pace.minimum_rate
         self._patience = pace.stall
@@ -55,6 +57,9 @@ class Stream:
 
     def readable(self, timeout: float) -> bool:
         """Wait for the peer to say something or close, at most `timeout` seconds."""
+        if self.waker is not None and not self.pending and timeout > 0:
+            self._wait_or_wake(self.waker, timeout)
+            timeout = 0.0
         return self.pending or bool(self._wait(select.POLLIN, timeout))
 
     def restore_patience(self) -> None:
@@ -180,6 +185,13 @@ class Stream:
             doing = "stopped reading" if events & select.POLLOUT else "stopped within a message"
             raise PeerTimeout(f"the peer {doing}, or is slower than allowed")
         return patience - (time.monotonic() - began)
+
+    def _wait_or_wake(self, waker: Waker, timeout: float) -> None:
+        both = select.poll()
+        both.register(self.socket, select.POLLIN)
+        both.register(waker.descriptor, select.POLLIN)
+        both.poll(max(0.0, timeout) * 1000)
+        waker.clear()
 
     def _wait(self, events: int, timeout: float) -> int:
         if events & select.POLLIN and timeout > 0 and _QUICKACK is not None:

@@ -13,6 +13,7 @@ from router.wire import (
     ContextOffer,
     Rejection,
     Response,
+    Session,
     StoreRequest,
     command,
 )
@@ -54,7 +55,7 @@ class Kept:
         self.endings.append("abandoned")
 
 
-class Recorder:
+class Recorder(Session):
     """A service whose sessions keep everything; what it answers can be set."""
 
     def __init__(self) -> None:

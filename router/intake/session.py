@@ -1,0 +1,296 @@
+"""One association's requests to a listener: instance by instance, each answered when it is safe."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol
+
+from router.dataset import FileRange, first, parse_path
+from router.instance import Instance, Source
+from router.intake import contexts
+from router.intake.checks import find_fault, find_invalid_uid
+from router.intake.planning import plan
+from router.intake.receiver import Received, Receiver
+from router.routing import Facts, HookFailed
+from router.spool import Arrival, IntakeRefusal, SpoolError, SpoolFull, Stored
+from router.status import (
+    OUT_OF_RESOURCES,
+    PROCESSING_FAILURE,
+    REFUSED_NOT_AUTHORISED,
+    SUCCESS,
+    UNRECOGNIZED_OPERATION,
+    Verdict,
+    classify,
+)
+from router.wire import QueryResponse, Response, Session
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from router.instance import Association
+    from router.intake.admission import Admitted
+    from router.intake.room import Room
+    from router.routing import Generation
+    from router.spool import IncomingFile, PlannedCopy, Spool
+    from router.wire import (
+        ContextOffer,
+        Ending,
+        Exchange,
+        QueryRequest,
+        StoreRequest,
+        StoreSink,
+    )
+
+log = logging.getLogger("router.intake")
+
+_STUDY = parse_path("StudyInstanceUID")
+_SERIES = parse_path("SeriesInstanceUID")
+_PATIENT_ID = parse_path("PatientID")
+_ACCESSION_NUMBER = parse_path("AccessionNumber")
+_NOT_IN_TIME = Response(OUT_OF_RESOURCES, "not delivered in time; it stays queued")
+_GOOD = (Verdict.DELIVERED, Verdict.DELIVERED_WITH_WARNING)
+_NO_SPACE = Response(OUT_OF_RESOURCES, "The router is out of disk space; send again later")
+_MAY_NOT_STORE = Response(REFUSED_NOT_AUTHORISED, "This peer may not store here")
+
+
+class Queries(Protocol):
+    """What answers one association's queries and retrieves; the node brings it."""
+
+    def answers(self, abstract_syntax: str) -> bool | None:
+        """Whether this association may use it; None for what is no query or retrieve."""
+
+    def retrieves(self) -> bool:
+        """Whether this association may be sent instances on itself (C-GET)."""
+
+    def query(self, request: QueryRequest, exchange: Exchange) -> QueryResponse:
+        """See `router.wire.Session`."""
+
+
+class StoreSession(Session):
+    """One association's C-ECHO and C-STORE; what else it may ask is answered by `queries`."""
+
+    def __init__(
+        self,
+        admitted: Admitted,
+        generation: Generation,
+        spool: Spool,
+        room: Room,
+        queries: Queries | None = None,
+    ) -> None:
+        self.association = admitted.association
+        self._services = admitted.services
+        self._generation = generation
+        self._settings = generation.config.listeners[self.association.listener]
+        self._chain = generation.listener_chains[self.association.listener]
+        self._spool = spool
+        self._room = room
+        self._queries = queries
+        self._file: IncomingFile | None = None
+        self._keep_free = generation.config.spool.keep_free
+        self._assumed = generation.routes.character_sets.get(self.association.peer)
+        self._accepted = self._refused = 0
+        log.info("association.accepted %s", _who(self.association))
+
+    def answer(self, offer: ContextOffer) -> str | int:
+        if offer.abstract_syntax == contexts.VERIFICATION:
+            service = "echo"
+        elif contexts.is_storage(offer.abstract_syntax):
+            service = "store"
+        else:
+            return self._answer_query(offer)
+        if service not in self._services and not self.provides(offer):
+            return contexts.USER_REJECTION
+        wanted = "all" if service == "echo" else self._settings.transfer_syntaxes
+        chosen = contexts.choose_transfer_syntax(offer.transfer_syntaxes, wanted)
+        return chosen or contexts.TRANSFER_SYNTAXES_NOT_SUPPORTED
+
+    def _answer_query(self, offer: ContextOffer) -> str | int:
+        allowed = self._queries.answers(offer.abstract_syntax) if self._queries else None
+        if allowed is None:
+            return contexts.ABSTRACT_SYNTAX_NOT_SUPPORTED
+        if not allowed:
+            return contexts.USER_REJECTION
+        wanted = (contexts.EXPLICIT_LITTLE_ENDIAN, contexts.IMPLICIT_LITTLE_ENDIAN)
+        chosen = contexts.choose_transfer_syntax(offer.transfer_syntaxes, wanted)
+        return chosen or contexts.TRANSFER_SYNTAXES_NOT_SUPPORTED
+
+    def provides(self, offer: ContextOffer) -> bool:
+        is_storage = offer.scp_role and contexts.is_storage(offer.abstract_syntax)
+        return is_storage and self._queries is not None and self._queries.retrieves()
+
+    def query(self, request: QueryRequest, exchange: Exchange) -> QueryResponse:
+        if self._queries is None:
+            return QueryResponse(UNRECOGNIZED_OPERATION)
+        return self._queries.query(request, exchange)
+
+    def store(self, request: StoreRequest) -> StoreSink | Response:
+        if "store" not in self._services:  # a context that is there for a C-GET
+            return self._refuse(request, _MAY_NOT_STORE)
+        invalid = find_invalid_uid(request)
+        if invalid:
+            return self._refuse(request, invalid)
+        if not self._spool.has_room(self._keep_free):
+            return self._refuse(request, _NO_SPACE)
+
+        def cannot_keep(error: SpoolError) -> Response:
+            return self._refuse(request, _spool_refusal(error))
+
+        calling_ae_title = self.association.calling_ae_title
+        try:
+            file = self._open_file()
+            return Receiver(
+                file, request, calling_ae_title, self._assumed, self._decide, cannot_keep
+            )
+        except SpoolError as error:
+            return cannot_keep(error)
+
+    def _open_file(self) -> IncomingFile:
+        """The association's file, or the next when it is full."""
+        if self._file is not None and self._file.is_full:
+            self._file.close()
+            self._file = None
+        if self._file is None:
+            self._file = self._spool.incoming()
+        return self._file
+
+    def ended(self, how: Ending) -> None:
+        if self._file is not None:
+            self._file.close()
+        log.info(
+            "association.ended %s how=%s accepted=%d refused=%d",
+            _who(self.association), how, self._accepted, self._refused,
+        )  # fmt: skip
+        self._chain.association_ended(self.association)
+
+    def _decide(self, received: Received) -> Response:
+        """Everything between the last fragment and the answer; Success is said here only."""
+        request = received.request
+        fault = find_fault(request, received.scan)
+        if fault:
+            received.file.discard()
+            return self._refuse(request, fault)
+        now = datetime.now(UTC)
+        refusal = self._ask_plugins(received, now)
+        if refusal:
+            received.file.discard()
+            return self._refuse(request, refusal)
+        copies = plan(self._generation, self.association, received.scan, now)
+        if not copies and self._settings.unmatched == "refuse":
+            received.file.discard()
+            comment = f"No route takes it (listener {self.association.listener})"
+            return self._refuse(request, Response(REFUSED_NOT_AUTHORISED, comment))
+        allotted = self._room.allot(copies, received.scan.length, self._generation.config)
+        if isinstance(allotted, Response):
+            received.file.discard()
+            return self._refuse(request, allotted)
+        try:
+            kept = self._spool.keep(received.file, self._arrival(received, allotted, now))
+        except SpoolError as error:
+            received.file.discard()  # which keeps it while its row may be on the disk
+            return self._refuse(request, _spool_refusal(error))
+        if self._settings.acknowledge != "received":
+            response = self._wait(kept)
+            if classify(response.status) not in _GOOD:
+                return self._refuse(request, response)
+            self._accepted += 1
+            return response
+        self._accepted += 1
+        return Response(SUCCESS)
+
+    def _wait(self, kept: Future[int]) -> Response:
+        """How processing ended, or what required destinations say; a failure when it takes long."""
+        until = time.monotonic() + self._settings.acknowledge_timeout
+        destinations = self._generation.config.destinations
+        required = [name for name, settings in destinations.items() if settings.required]
+        if self._settings.acknowledge == "processed":
+            required = []
+        try:
+            instance = kept.result(max(until - time.monotonic(), 0))
+            outcome = self._spool.ledger.outcome(instance, required)
+            try:
+                found = outcome.result(max(until - time.monotonic(), 0))
+            finally:
+                outcome.cancel()
+        except TimeoutError:
+            return _NOT_IN_TIME
+        except SpoolError as error:
+            return _spool_refusal(error)
+        return Response(found.status, found.comment)
+
+    def _ask_plugins(self, received: Received, now: datetime) -> Response | None:
+        if not self._chain.links:
+            return None
+        whole = FileRange(received.file.path, received.offset, received.scan.length)
+        source = Source((whole,), received.scan)
+        instance = Instance(source, association=self.association, route="", received=now)
+        try:
+            refusal = self._chain.accept_instance(instance, Facts.of(instance))
+        except HookFailed as failure:
+            return Response(PROCESSING_FAILURE, str(failure))
+        return Response(refusal.status, refusal.reason) if refusal else None
+
+    def _arrival(
+        self, received: Received, copies: tuple[PlannedCopy, ...], now: datetime
+    ) -> Arrival:
+        request, scan = received.request, received.scan
+        held = None
+        if not copies and self._settings.unmatched == "hold":
+            held = "no route applies"
+        return Arrival(
+            stored=Stored(
+                received.file.path, received.offset, scan.length, scan.bulk,
+                scan.problem.reason if scan.problem else None,
+            ),
+            transfer_syntax=request.transfer_syntax,
+            sop_class_uid=request.sop_class_uid,
+            sop_instance_uid=request.sop_instance_uid,
+            study_instance_uid=first(scan, _STUDY),
+            series_instance_uid=first(scan, _SERIES),
+            patient_id=first(scan, _PATIENT_ID),
+            accession_number=first(scan, _ACCESSION_NUMBER),
+            sha256=received.sha256,
+            association=self.association,
+            received=now,
+            generation=self._generation.number,
+            copies=copies,
+            held_reason=held,
+            pending=bool(copies) and self._settings.acknowledge != "received",
+            move_originator=request.move_originator,
+        )  # fmt: skip
+
+    def _refuse(self, request: StoreRequest, response: Response) -> Response:
+        """Say no so that it is found again: the sender still has the instance, and must send it."""
+        self._refused += 1
+        log.warning(
+            "instance.refused %s sop_instance=%s status=0x%04X reason=%s",
+            _who(self.association), request.sop_instance_uid, response.status,
+            response.error_comment,
+        )  # fmt: skip
+        self._spool.ledger.refused(
+            IntakeRefusal(
+                datetime.now(UTC),
+                self.association.listener,
+                self.association.calling_ae_title,
+                self.association.address,
+                request.sop_instance_uid,
+                response.status,
+                response.error_comment,
+            )
+        )
+        return response
+
+
+def _spool_refusal(error: SpoolError) -> Response:
+    if isinstance(error, SpoolFull):
+        return _NO_SPACE
+    log.critical("spool.failed %s", error)
+    return Response(OUT_OF_RESOURCES, "The router's storage failed; call its administrator")
+
+
+def _who(association: Association) -> str:
+    return (
+        f"listener={association.listener} calling={association.calling_ae_title} "
+        f"called={association.called_ae_title} address={association.address}"
+    )

@@ -1,0 +1,124 @@
+"""Queries and retrieves we ask for: responses as they come, C-CANCEL, and what a C-GET brings."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from router.wire.errors import ProtocolViolation, WireError
+from router.wire.identifier import Identifier
+from router.wire.pdv import INVALID_PARAMETER
+from router.wire.query_commands import (
+    encode_cancel_request,
+    encode_query_request,
+    query_response,
+)
+from router.wire.waking import Waker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from router.wire.command import CommandSet
+    from router.wire.pdv import Target
+    from router.wire.queries import QueryRequest, QueryResponse
+    from router.wire.requestor import Requesting
+    from router.wire.service import Response, StoreRequest, StoreSink
+
+
+class Inquiry:
+    """One C-FIND, C-MOVE or C-GET under way on an association that does nothing else meanwhile.
+
+    Used by one thread; `cancel` may be called by any. `store` takes what a C-GET brings.
+    """
+
+    def __init__(
+        self,
+        association: Requesting,
+        request: QueryRequest,
+        store: Callable[[StoreRequest], StoreSink | Response] | None,
+    ) -> None:
+        self._association = association
+        self._request = request
+        self.store = store
+        self._arrived: deque[QueryResponse] = deque()
+        self._waker = Waker()
+        self._lock = threading.Lock()
+        self._wants_cancel = self._cancelled = False
+        self.stored = 0  # sub-operations that came on this association
+        self.is_over = False
+
+    def begin(self) -> None:
+        """Send the request. Raises `WireError`, which ends the association."""
+        self._association.stream.waker = self._waker
+        self._association.inquiry = self
+        try:
+            if not self._association.refresh():
+                self.end()
+                raise WireError("the association is over")
+            command = encode_query_request(self._request)
+            self._association.send_message(
+                self._request.context_id, command, [self._request.identifier]
+            )
+        except WireError as error:
+            self.end()
+            raise self._association.give_up(error) from error
+
+    def receive(self, timeout: float) -> QueryResponse | None:
+        """The next response, None when none came in time (seconds) or `cancel` was called.
+
+        Raises `WireError`, which ends the association. Nothing is read ahead: a requestor that is
+        slow to take responses slows down who sends them.
+        """
+        try:
+            self._send_cancel()
+            if not self._arrived:
+                self._association.await_until(self._has_news, timeout)
+            self._send_cancel()
+        except WireError as error:
+            self.end()
+            raise self._association.give_up(error) from error
+        if not self._arrived:
+            return None
+        response = self._arrived.popleft()
+        if response.is_last:
+            self.end()
+        return response
+
+    def cancel(self) -> None:
+        """Send C-CANCEL as soon as may be; responses go on until the last one."""
+        with self._lock:
+            self._wants_cancel = True
+        self._waker.wake()
+
+    def end(self) -> None:
+        """Nothing more is expected."""
+        if not self.is_over:
+            self.is_over = True
+            self._association.inquiry = None
+            self._association.stream.waker = None
+            self._waker.close()
+
+    def _has_news(self) -> bool:
+        return bool(self._arrived) or (self._wants_cancel and not self._cancelled)
+
+    def _send_cancel(self) -> None:
+        if self._wants_cancel and not self._cancelled:
+            self._cancelled = True
+            self._association.send_message(
+                self._request.context_id, encode_cancel_request(self._request.message_id)
+            )
+
+    def begin_response(self, command: CommandSet) -> Target | None:
+        """A response has begun; where its Identifier goes."""
+        if command.responded_message_id != self._request.message_id:
+            raise ProtocolViolation("response to no request of ours", INVALID_PARAMETER)
+        response = query_response(command, None)
+        if command.has_data_set:
+            return Identifier(lambda data: self._take(replace(response, identifier=data)))
+        self._take(response)
+        return None
+
+    def _take(self, response: QueryResponse) -> None:
+        self._arrived.append(response)
