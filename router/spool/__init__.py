@@ -22,6 +22,7 @@ from router.spool.records import (
     WaitingStudy,
 )
 from router.spool.spool import Spool
+from router.spool.study_records import StudyCopy, StudyOutcome, StudyTask
 
 __all__ = [
     "Arrival",
@@ -46,6 +47,9 @@ __all__ = [
     "SpoolLocked",
     "StandIn",
     "Stored",
+    "StudyCopy",
+    "StudyOutcome",
+    "StudyTask",
     "SyncFailed",
     "WaitingStudy",
 ]

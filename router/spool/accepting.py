@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from router.spool import gathering
 from router.spool.codec import Paths, decode_names, encode_bulk, encode_names, to_microseconds
 from router.spool.errors import SpoolFull
-from router.spool.repeats import Verdict, judge
+from router.spool.repeats import Verdict, judge, with_its_study
 from router.spool.settling import Candidate, Decision, settle
 from router.status import PROCESSING_FAILURE
 
@@ -127,6 +128,8 @@ def add_copies(transaction: Transaction, instance: int, copies: Iterable[Planned
             transaction.execute(INSERT_DISCARDED, discarded | told)
         if copy.has_chain:
             transaction.topics.add("copies")
+        if copy.study_quiet is not None:
+            gathering.gather(transaction, instance, row, copy)
     settle_instance(transaction, instance)
 
 
@@ -145,6 +148,8 @@ def settle_instance(transaction: Transaction, instance: int) -> None:
         if state != "suppressed":
             taken[destination, copies[row].sop_instance_uid] = copies[row].route
     transaction.touched.add(instance)
+    if transaction.gathers:
+        transaction.topics.add(gathering.TOPIC)
     if _is_pending(transaction, instance):
         return
     for decision in settle(list(copies.values()), decided, taken):
@@ -177,6 +182,7 @@ def _add_delivery(
         verdict = Verdict("suppressed", reason)
     else:
         verdict = judge(transaction, ids[0], decision.copy, destination)
+        verdict = with_its_study(transaction, ids[1], verdict)
         transaction.topics.add(f"destination:{destination}")
     now = transaction.now
     values = (*ids, destination, verdict.state, now, now, size, verdict.reason)

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from router.spool.accepting import settle_instance
+from router.spool.repeats import AFTER_ANOTHER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -42,7 +43,7 @@ RELEASE = Command(
     "state = 'released' WHERE state = 'held'",
 )
 RETRY = Command(
-    "state = 'queued', due = NULL WHERE state = 'waiting' AND behind IS NULL",
+    f"state = 'queued', due = NULL WHERE state = 'waiting' AND due < {AFTER_ANOTHER}",
     f"{_RECEIVED} WHERE {_TRIED_LATER}",
 )
 FIRST = Command("priority = 1 WHERE state IN ('queued', 'waiting')")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from router.dataset import total_length
+from router.spool import gathering
 from router.spool.accepting import settle_instance
 from router.spool.codec import Paths, encode_names, to_microseconds
 from router.spool.records import CopyOutcome, HeldCopy, Processed, Skipped, Stored
@@ -71,6 +72,8 @@ def finish_copy(transaction: Transaction, copy: int, outcome: CopyOutcome, paths
     if transaction.changed():
         if isinstance(outcome, HeldCopy) and outcome.status is not None:
             transaction.execute(NOTE_ANSWER, (outcome.status, copy))
+        if transaction.gathers and isinstance(outcome, Processed):
+            gathering.rejoin(transaction, copy)
         row = transaction.execute("SELECT instance FROM copies WHERE id = ?", (copy,))
         settle_instance(transaction, row.get)
 

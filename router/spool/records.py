@@ -38,7 +38,8 @@ class PlannedCopy:
 
     Without a chain the copy is the instance as it came, and needs no processing. Copies of a
     higher `priority` are processed first. Destinations that are `full` get no delivery, which
-    the trail says.
+    the trail says. With `study_quiet` seconds the study is followed until it is complete, and
+    `together` its deliveries wait for that.
     """
 
     route: str
@@ -46,6 +47,8 @@ class PlannedCopy:
     has_chain: bool
     priority: int = 0
     full: tuple[str, ...] = ()
+    study_quiet: float | None = None
+    together: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,8 @@ log = logging.getLogger("router.spool")
 MOST_COMPARED = 256  # instances of one SOP Instance UID, the last ones
 LOOP_GUARD = 10  # of a destination that is not in the configuration any more
 AFTER_ANOTHER = to_microseconds(datetime(2100, 1, 1, tzinfo=UTC))  # due when that one is done
+WITH_ITS_STUDY = AFTER_ANOTHER + 1  # due when that is complete, and when another is done as well
+GATHERS = "its study is not complete"
 
 _CONTENT = "coalesce(c.content, iif(c.sop_instance_uid IS NULL, i.sha256, NULL))"
 _OWN = f"""
@@ -62,14 +64,20 @@ WHERE i.id != own.id AND a.calling_ae_title = b.calling_ae_title AND a.address =
     AND EXISTS (SELECT 1 FROM deliveries d WHERE d.instance = i.id
                 AND d.destination = :destination AND d.state != 'suppressed')
 """
+_GATHERS = """
+SELECT 1 FROM gathered g JOIN studies s ON s.id = g.study
+WHERE g.copy = ? AND s.state = 'gathering' AND s.together
+"""
 # A delivery that waits behind another is let go, or waits behind that one's own predecessor.
-_TRIGGER = """
+_TRIGGER = f"""
 CREATE TEMP TRIGGER delivery_left AFTER UPDATE OF state, destination ON main.deliveries
 WHEN old.state IN ('queued', 'waiting')
     AND (new.state NOT IN ('queued', 'waiting') OR new.destination != old.destination) BEGIN
     UPDATE deliveries SET behind = new.behind WHERE behind = new.id AND state = 'waiting'
         AND EXISTS (SELECT 1 FROM deliveries first
                     WHERE first.id = new.behind AND first.state IN ('queued', 'waiting'));
+    UPDATE deliveries SET behind = NULL
+        WHERE behind = new.id AND state = 'waiting' AND due = {WITH_ITS_STUDY};
     SELECT delivery_due(destination) FROM deliveries WHERE behind = new.id AND state = 'waiting';
     UPDATE deliveries SET state = 'queued', due = NULL, reason = NULL, behind = NULL
         WHERE behind = new.id AND state = 'waiting';
@@ -135,6 +143,15 @@ def judge(transaction: Transaction, instance: int, copy: Candidate, destination:
     )
     transaction.after_commit.append(tell)
     return Verdict("held", f"loop_guard: it came from this sender and went there {limit} times")
+
+
+def with_its_study(transaction: Transaction, copy: int, verdict: Verdict) -> Verdict:
+    """The verdict, but not before its study is complete where its route sends studies whole."""
+    if not transaction.gathers or verdict.state not in ("queued", "waiting"):
+        return verdict
+    if transaction.execute(_GATHERS, (copy,)).fetchone() is None:
+        return verdict
+    return Verdict("waiting", GATHERS, verdict.behind, WITH_ITS_STUDY)
 
 
 def _compare(last: tuple[Any, ...], content: bytes | None, resend: str) -> Verdict:

@@ -87,6 +87,20 @@ class RefusalGroup:
     last: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class StudiesSummary:
+    """The studies of a route that gather, or that are `complete` and `plugin` was not told of
+    (because of `reason`, if it failed).
+    """
+
+    route: str
+    state: Literal["gathering", "complete"]
+    plugin: str
+    reason: str
+    count: int
+    oldest: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """What `status` tells: destinations by name, refusals of the last 24 hours, what lies here.
@@ -104,6 +118,7 @@ class Summary:
     spool_bytes: int
     missing_files: int
     failed: str | None
+    studies: tuple[StudiesSummary, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,13 +197,35 @@ class InstanceTrail:
     deliveries: tuple[DeliveryTrail, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyTrail:
+    """What a route has of a study (by its received UID) since it was complete before, if it was.
+
+    `gathering` until it is quiet, at `due` at the earliest; `complete` until every plugin has been
+    told, again at `due` after `attempts` that failed; then `told`; `empty` if nothing of it was
+    processed.
+    """
+
+    route: str
+    study_instance_uid: str
+    state: Literal["gathering", "complete", "told", "empty"]
+    late: bool
+    changed: datetime
+    due: datetime
+    attempts: int
+    plugin: str
+    reason: str
+
+
 @dataclass(frozen=True, slots=True)
 class Trail:
     """Everything known of what was asked for, oldest first; `truncated` when there is more.
 
-    `refusals` are those of the SOP Instance UID that was asked for.
+    `refusals` are those of the SOP Instance UID that was asked for, `studies` those that its
+    instances belong to, where a route waits for their being complete.
     """
 
     instances: tuple[InstanceTrail, ...]
     refusals: tuple[IntakeRefusal, ...]
     truncated: bool
+    studies: tuple[StudyTrail, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from router.spool import gathering
 from router.spool.codec import encode_names
 from router.spool.records import Expirable
 from router.spool.schema import fetch
@@ -89,6 +90,7 @@ def forget(transaction: Transaction, before: int) -> int:
         "DELETE FROM refusals WHERE id IN (SELECT id FROM refusals WHERE time < ? LIMIT ?)",
         (before, MOST_FORGOTTEN),
     )
+    gathering.forget(transaction, before)
     transaction.forget_cached()
     return len(rows)
 

@@ -16,7 +16,23 @@ from router.spool.errors import SpoolError
 if TYPE_CHECKING:
     from pathlib import Path
 
-VERSION = 4
+VERSION = 5
+
+# `quiet` is in microseconds, `together`: the study's deliveries wait for it to be complete.
+STUDIES = """
+CREATE TABLE studies(
+    id INTEGER PRIMARY KEY, route TEXT NOT NULL, study_instance_uid TEXT NOT NULL,
+    state TEXT NOT NULL, late INTEGER NOT NULL, together INTEGER NOT NULL, quiet INTEGER NOT NULL,
+    due INTEGER NOT NULL, told TEXT, attempts INTEGER NOT NULL DEFAULT 0, reason TEXT, plugin TEXT,
+    changed INTEGER NOT NULL);
+CREATE INDEX studies_study ON studies(study_instance_uid, route);
+CREATE INDEX studies_gathering ON studies(due) WHERE state = 'gathering';
+CREATE INDEX studies_complete ON studies(due) WHERE state = 'complete';
+CREATE INDEX studies_ended ON studies(changed) WHERE state IN ('told', 'empty');
+CREATE TABLE gathered(copy INTEGER PRIMARY KEY, study INTEGER NOT NULL, instance INTEGER NOT NULL);
+CREATE INDEX gathered_study ON gathered(study);
+CREATE INDEX gathered_instance ON gathered(instance);
+"""
 
 # Times are microseconds since 1970 UTC; `changed` is when a row came into its state. Copies of an
 # instance are in the order of their routes by id. A changed copy has all its own columns from
@@ -24,7 +40,7 @@ VERSION = 4
 # `waiting`, in reports `queued`; its `study` is the received one's. A `study` is the id of its
 # first series, so that studies have the order in which they began to arrive. `content` is the hash
 # of a changed copy. A delivery is `behind` the one that goes first, or that it is the same as.
-TABLES = """
+TABLES = f"""
 CREATE TABLE associations(
     id INTEGER PRIMARY KEY, calling_ae_title TEXT NOT NULL, called_ae_title TEXT NOT NULL,
     address TEXT NOT NULL, listener TEXT NOT NULL, peer TEXT, tls_subject TEXT, user TEXT,
@@ -102,6 +118,7 @@ CREATE TABLE refusals(
 CREATE INDEX refusals_time ON refusals(time);
 CREATE INDEX refusals_sop ON refusals(sop_instance_uid);
 
+{STUDIES}
 CREATE TABLE totals(instances INTEGER NOT NULL, bytes INTEGER NOT NULL);
 INSERT INTO totals VALUES(0, 0);
 """
@@ -133,6 +150,7 @@ ALTER TABLE deliveries ADD COLUMN behind INTEGER;
 CREATE INDEX deliveries_behind ON deliveries(behind) WHERE behind IS NOT NULL;
 """,
     3: "ALTER TABLE instances ADD COLUMN answer INTEGER;",
+    4: STUDIES,
 }
 
 

@@ -14,6 +14,7 @@ from router.spool.claims import Claims
 from router.spool.codec import Paths, now_microseconds, to_microseconds
 from router.spool.schema import open_reader, open_writer
 from router.spool.sqlite_commands import SqliteCommands
+from router.spool.sqlite_studies import SqliteStudies
 from router.spool.studies import kinds
 from router.spool.summary import summary, waiting
 from router.spool.writer import Writer
@@ -53,10 +54,11 @@ P = ParamSpec("P")
 MOST_REFUSALS_WAITING = 1000
 
 
-class SqliteLedger(SqliteCommands):
+class SqliteLedger(SqliteCommands, SqliteStudies):
     """See `Ledger`. `root` is the spool's directory; the caller holds its lock."""
 
     def __init__(self, path: Path, root: Path, health: Health) -> None:
+        super().__init__()
         self._paths = Paths(str(root))
         self._health = health
         self._subscribers: list[Callable[[set[str]], None]] = []

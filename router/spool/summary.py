@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from router.spool import complete_studies
 from router.spool.codec import from_microseconds, optional_time
+from router.spool.repeats import WITH_ITS_STUDY
 from router.spool.reports import (
     DestinationSummary,
     HeldCopies,
@@ -35,13 +37,14 @@ WITH waiting AS (
 SELECT destination, sum(n), sum(bytes), min(oldest), count(DISTINCT study)
 FROM waiting GROUP BY destination
 """
-WAITING = """
+WAITING = f"""
 SELECT destination, min(oldest), failing_since, last_status FROM (
     SELECT destination, min(first_queued) AS oldest
     FROM deliveries INDEXED BY deliveries_queued WHERE state = 'queued' GROUP BY destination
     UNION ALL
     SELECT destination, min(first_queued)
-    FROM deliveries INDEXED BY deliveries_waiting WHERE state = 'waiting' GROUP BY destination)
+    FROM deliveries INDEXED BY deliveries_waiting
+    WHERE state = 'waiting' AND due < {WITH_ITS_STUDY} GROUP BY destination)
 LEFT JOIN destinations ON name = destination GROUP BY destination
 """
 HELD = """
@@ -106,6 +109,7 @@ def summary(
         spool_bytes=spool_bytes,
         missing_files=connection.execute(MISSING, {"reason": MISSING_FILE}).get,
         failed=failed,
+        studies=complete_studies.summarize(connection),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from router.spool import complete_studies
 from router.spool.codec import decode_names, from_microseconds, optional_time
 from router.spool.records import Attempt, IntakeRefusal
 from router.spool.reports import CopyTrail, DeliveryTrail, InstanceTrail, Trail
@@ -64,7 +65,9 @@ def where(connection: apsw.Connection, query: str, value: str, limit: int) -> Tr
     found = fetch(connection, query, {"value": value, "limit": limit + 1})
     trails = tuple(_instance(connection, row) for (row,) in found[:limit])
     refusals = _refusals(connection, value, limit) if query == BY_UID else ()
-    return Trail(trails, refusals, truncated=len(found) > limit)
+    uids = dict.fromkeys(instance.study_instance_uid for instance in trails)
+    studies = tuple(study for uid in uids for study in complete_studies.trail(connection, uid))
+    return Trail(trails, refusals, truncated=len(found) > limit, studies=studies)
 
 
 def _refusals(connection: apsw.Connection, uid: str, limit: int) -> tuple[IntakeRefusal, ...]:

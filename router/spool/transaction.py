@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from router.spool import gathering
 from router.spool.codec import now_microseconds, to_microseconds
 from router.spool.outcomes import Outcomes
 from router.spool.repeats import watch
@@ -34,6 +35,7 @@ AND NOT EXISTS (SELECT 1 FROM deliveries WHERE instance = :instance
                 AND state IN ('queued', 'waiting', 'held'))
 AND NOT EXISTS (SELECT 1 FROM copies WHERE instance = :instance AND state IN ('received', 'held'))
 """
+NOT_GATHERED = "AND NOT EXISTS (SELECT 1 FROM gathered WHERE instance = :instance)"
 NOTE_SUCCESS = """
 INSERT INTO destinations(name, last_success) VALUES(:name, :success)
 ON CONFLICT(name) DO UPDATE SET last_success = :success, failing_since = NULL,
@@ -63,7 +65,7 @@ class Transaction:
     `topics` are what subscribers will be told; `directories` are synced before the commit;
     an instance `touched` is marked done if nothing of it is open any more, whoever waits for one
     that was touched or `noted` is told; `after_commit` happens
-    before anybody learns of the commit.
+    before anybody learns of the commit; `gathers` when there has ever been a study to complete.
     """
 
     def __init__(self, connection: apsw.Connection) -> None:
@@ -80,6 +82,7 @@ class Transaction:
         self.after_commit: list[Callable[[], None]] = []
         self.added_instances = 0
         self.added_bytes = 0
+        self.gathers = gathering.begin(connection, now_microseconds())
         self._standings: dict[str, _Standing] = {}
         self._associations: dict[Association, int] = {}
         self._series: dict[tuple[str, ...], int] = {}
@@ -133,8 +136,9 @@ class Transaction:
 
     def complete(self) -> None:
         """Write what is due once per commit."""
+        mark_done = MARK_DONE + NOT_GATHERED if self.gathers else MARK_DONE
         for instance in self.touched:
-            self.execute(MARK_DONE, {"instance": instance, "now": self.now})
+            self.execute(mark_done, {"instance": instance, "now": self.now})
         if self.added_instances or self.added_bytes:
             self.execute(
                 "UPDATE totals SET instances = instances + ?, bytes = bytes + ?",
