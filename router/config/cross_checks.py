@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from router.config.mistakes import suggest
 from router.config.model import Listener
-from router.config.tree import Findings, Listing, Node, Scalar, Section
+from router.config.tree import Findings, Listing, Node, Scalar, Section, route_sections, scalars
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -28,7 +28,7 @@ def cross_check(root: Section, findings: Findings) -> None:
         if isinstance(path, Scalar) and "{SOPInstanceUID}" not in path.raw:
             message = "without {SOPInstanceUID} several instances can want the same file"
             findings.add(path.position, path.path, message, "lint")
-        for status in _scalars(destination.get("delivered_statuses")):
+        for status in scalars(destination.get("delivered_statuses")):
             if type(status.value) is int and re.fullmatch(r"0\d+", status.raw):
                 findings.wrong(status, f"is the number {status.value} here; write 0x{status.raw}")
     _check_fallbacks(root, findings)
@@ -91,9 +91,7 @@ def _written(listener: Section, key: str) -> str:
 
 
 def _check_routes(root: Section, findings: Findings) -> None:
-    node = root.get("routes")
-    items = node.items if isinstance(node, Listing) else []
-    routes = [item for item in items if isinstance(item, Section)]
+    routes = route_sections(root)
     named: dict[str, Scalar] = {}
     for route in routes:
         name = route.get("name")
@@ -112,15 +110,8 @@ def _check_routes(root: Section, findings: Findings) -> None:
 def _check_otherwise(routes: list[Section], findings: Findings) -> None:
     conditions = [route.get("when") for route in routes]
     otherwise = [c for c in conditions if isinstance(c, Scalar) and c.value == "otherwise"]
-    always = [r for r, c in zip(routes, conditions, strict=True) if c is None]
-    for each in otherwise:
-        if len(otherwise) == len(routes):
-            findings.wrong(
-                each, "`otherwise` needs other routes; without `when` a route is for all"
-            )
-        elif always:
-            message = f"never applies: {always[0].path}, which has no `when`, takes everything"
-            findings.add(each.position, each.path, message, "lint")
+    for each in otherwise if len(otherwise) == len(routes) else ():
+        findings.wrong(each, "`otherwise` needs other routes; without `when` a route is for all")
 
 
 def _check_name(name: Scalar, kind: str, known: Collection[str], findings: Findings) -> None:
@@ -135,13 +126,7 @@ def _names(root: Section, key: str) -> list[str]:
 
 def _texts(node: Node | None) -> Iterator[Scalar]:
     """The texts of a list, or the one text instead of it."""
-    return (item for item in _scalars(node) if isinstance(item.value, str))
-
-
-def _scalars(node: Node | None) -> Iterator[Scalar]:
-    for item in node.items if isinstance(node, Listing) else [node]:
-        if isinstance(item, Scalar):
-            yield item
+    return (item for item in scalars(node) if isinstance(item.value, str))
 
 
 def _is_empty(node: Node | None) -> bool:

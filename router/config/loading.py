@@ -12,7 +12,8 @@ from router.config.chains import ChainReader
 from router.config.cross_checks import cross_check
 from router.config.explaining import explain
 from router.config.including import merge_included
-from router.config.mistakes import ConfigError, Mistake
+from router.config.lints import HasHook, find_lints
+from router.config.mistakes import ConfigError, Mistake, in_order
 from router.config.model import Config
 from router.config.plugin_use import PluginUse
 from router.config.reading import read_tree
@@ -28,11 +29,13 @@ def load(
     *,
     check_plugin: PluginCheck | None = None,
     known_plugins: Collection[str] | None = None,
+    has_hook: HasHook | None = None,
 ) -> Config:
     """Read and check a configuration; ConfigError has every mistake, `Config.lints` every lint.
 
     `known_plugins` are the names of shipped and installed plugins; without it, any name is taken.
-    `check_plugin` is asked about every plugin used whose options could be read.
+    `check_plugin` is asked about every plugin used whose options could be read, `has_hook` whether
+    one of a configuration without mistakes has a hook.
     """
     findings = Findings()
     directory = Path(path).absolute().parent
@@ -48,7 +51,6 @@ def load(
         if check_plugin and findings.broken.isdisjoint(use.option_positions.values()):
             findings.mistakes += check_plugin(use)
     lints = [mistake for mistake in findings.mistakes if mistake.level == "lint"]
-    data["(lints)"] = tuple(lints)
     try:
         config = Config.model_validate(data, context={"directory": directory})
     except ValidationError as error:
@@ -56,7 +58,8 @@ def load(
     _refuse_empty(root, findings)
     if len(findings.mistakes) > len(lints):
         raise ConfigError(findings.mistakes)
-    return config
+    found = in_order([*lints, *find_lints(root, config, has_hook)])
+    return config.model_copy(update={"lints": found})
 
 
 class _Loader:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -144,8 +145,12 @@ class _Builder:
         return value or ""
 
     def _contents(self, name: str, position: Position, path: str) -> str:
+        file = Path(self._directory, name)
         try:
-            text = Path(self._directory, name).read_bytes().decode()
+            text = file.read_bytes().decode()
+            if file.stat().st_mode & stat.S_IROTH:
+                message = f"everybody on this machine may read {name}: chmod o-r {name}"
+                self._findings.add(position, path, message, "lint")
         except OSError as error:
             self._findings.breaks(position, path, f"file {name}: {error.strerror}")
             return ""

@@ -150,6 +150,20 @@ def _join(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key
 
 
+def scalars(node: Node | None) -> Iterator[Scalar]:
+    """The values of a list that are single ones, or the one value instead of it."""
+    for item in node.items if isinstance(node, Listing) else [node]:
+        if isinstance(item, Scalar):
+            yield item
+
+
+def route_sections(root: Section) -> list[Section]:
+    """The routes of a whole configuration, in file order."""
+    routes = root.get("routes")
+    items = routes.items if isinstance(routes, Listing) else []
+    return [item for item in items if isinstance(item, Section)]
+
+
 def is_empty(node: Node) -> bool:
     return isinstance(node, Scalar) and node.value is None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from router.config import Config, ConfigError, load
-from router.routing import check_chains, check_plugin, known_plugins
+from router.routing import check_chains, check_plugin, has_hook, known_plugins
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def read_config(path: Path) -> Config:
     """The configuration with its plugins checked; raises ConfigError with every mistake."""
-    config = load(path, check_plugin=check_plugin, known_plugins=known_plugins())
+    config = load(path, check_plugin=check_plugin, known_plugins=known_plugins(), has_hook=has_hook)
     mistakes = check_chains(config)
     if mistakes:
         raise ConfigError(mistakes)

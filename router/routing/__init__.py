@@ -1,7 +1,7 @@
 """From an accepted instance to its copies: which routes apply, and what their chains make of it."""
 
 from router.routing.chain import Chain
-from router.routing.check import check_chains, check_plugin, check_start
+from router.routing.check import check_chains, check_plugin, check_start, has_hook
 from router.routing.facts import Facts
 from router.routing.failures import HookFailed
 from router.routing.generation import Generation, build_generation
@@ -29,6 +29,7 @@ __all__ = [
     "check_plugin",
     "check_start",
     "default_workers",
+    "has_hook",
     "known_plugins",
     "load_plugin",
 ]

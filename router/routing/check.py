@@ -132,6 +132,11 @@ def _out_of_order(chain: Sequence[ChainEntry]) -> Iterator[Mistake]:
             latest, before = first, entry.plugin.name
 
 
+def has_hook(use: PluginUse, hook: str) -> bool:
+    """Whether the plugin, which `check_plugin` found nothing wrong with, has that hook."""
+    return hook in _hooks(use)
+
+
 def hooks_in(chain: Iterable[ChainEntry]) -> set[str]:
     """The hooks that plugins of the chain have."""
     return {hook for entry in chain for hook in _hooks(entry.plugin)}

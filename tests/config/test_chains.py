@@ -62,6 +62,7 @@ def test_every_plugin_is_checked_once_and_what_is_found_joins_the_rest(tmp_path)
         "listeners: {a: {bind: 127.0.0.1, chain: [one, one]}}\n"
         "plugins: {one: {use: set}, two: {use: skip}}\n"
         "destinations: {own: {type: 'own.py:Own'}}\n"
+        "routes: [{name: a, to: own}]\n"
     )
     asked = []
 

@@ -55,8 +55,8 @@ def place(keys):
     *path, key = keys
     if path[:1] == ["destinations"] and len(path) > 1:
         path.insert(2, "folder" if path[1] == "vna" else "dicom")
-    if path[:1] == ["routes"]:
-        path.append("*")
+    if path[:1] in (["routes"], ["tests"]):
+        path.insert(1, "*")
     elif len(path) > 1:
         path[1] = "*"
     return ".".join(path), key
@@ -67,7 +67,7 @@ def test_the_example_runs_as_it_stands_without_a_mistake_or_a_lint():
     assert config.lints == ()
     (listener,) = config.listeners.values()
     assert (listener.bind, listener.port) == ("127.0.0.1", 11112)
-    assert [route.to for route in config.routes] == [("vna",)]
+    assert [route.to for route in config.routes] == [("vna",), ("pacs",)]
 
 
 def test_the_example_has_every_key_once():
@@ -81,9 +81,10 @@ def test_the_example_has_every_key_once():
         and not path.startswith("destinations.*.folder.")
         and not (path == "destinations.*.folder" and key in shared - {"type"})
     }
+    expected.remove(("tests.*", "file"))  # it would have to be there
     named = [each for each in said if each in known]
     assert sorted(named) == sorted(expected)
-    assert "`options:`" in EXAMPLE.read_text()
+    assert all(told in EXAMPLE.read_text() for told in ("`options:`", "`file:`"))
 
 
 def test_the_example_states_the_defaults_there_are():
@@ -104,7 +105,7 @@ def reference_tables():
         if line == "## Top level":
             about = [""]
         elif heading := re.fullmatch(r"## `(.*)`", line):
-            about = [heading[1].replace("NAME", "*") + (".*" if heading[1] == "routes" else "")]
+            about = [heading[1].replace("NAME", "*") + (".*" if heading[1] in ("routes", "tests") else "")]
             if about == ["destinations.*"]:
                 about = [f"destinations.*.{kind}" for kind in ("dicom", "folder", "plugin")]
             elif about[0].startswith("destinations.*.retry"):

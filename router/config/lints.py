@@ -1,0 +1,123 @@
+"""What a configuration without mistakes still gets wrong about itself: allowed, worth a look."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, TypeAlias
+
+from router.config.lints_of_conditions import condition_lints, deidentifies
+from router.config.mistakes import Mistake
+from router.config.model import DicomDestination
+from router.config.plugin_use import PluginUse
+from router.config.tree import Listing, Section, route_sections, scalars
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from router.config.model import Config, Listener
+    from router.config.tree import Node
+
+HasHook: TypeAlias = Callable[[PluginUse, str], bool]
+
+_ENDS = ("store_instance", "forward_instance", "study_complete")
+
+
+def find_lints(root: Section, config: Config, has_hook: HasHook | None) -> Iterator[Mistake]:
+    """Every lint; `has_hook` tells what plugins do: without it, they might do anything."""
+    has = has_hook or (lambda use, hook: True)
+    yield from condition_lints(root, config)
+    yield from _leading_nowhere(root, config, has)
+    yield from _unused(root, config, has)
+    yield from _beside_its_fallback(root, config)
+    yield from _identified_outside(root, config)
+    yield from _own_listeners(root, config)
+
+
+def _leading_nowhere(root: Section, config: Config, has: HasHook) -> Iterator[Mistake]:
+    for route, section in zip(config.routes, route_sections(root), strict=True):
+        if route.to or any(has(step.plugin, hook) for step in route.chain for hook in _ENDS):
+            continue
+        message = "empty, and nothing in the chain stores or forwards: what it takes is lost here"
+        yield _lint(section.get("to") or section, message)
+
+
+def _unused(root: Section, config: Config, has: HasHook) -> Iterator[Mistake]:
+    """Destinations that no route, fallback, upstream or move destination names."""
+    used = {name for route in config.routes for name in route.to}
+    used |= {settings.fallback or "" for settings in config.destinations.values()}
+    queries = root.get("query_retrieve")
+    for query in queries.items if isinstance(queries, Listing) else ():
+        for key in ("upstreams", "move_destinations"):
+            named = query.get(key) if isinstance(query, Section) else None
+            used |= {node.raw for node in scalars(named)}
+    steps = (step for route in config.routes for step in route.chain)
+    if any(has(step.plugin, "forward_instance") for step in steps):
+        return  # a plugin may add any
+    destinations = root.get("destinations")
+    for name, entry in destinations.entries.items() if isinstance(destinations, Section) else ():
+        if name not in used:
+            message = "nothing uses it: name it in a route's `to`, or take it out"
+            yield Mistake(entry.key_position, entry.node.path, message, "lint")
+
+
+def _beside_its_fallback(root: Section, config: Config) -> Iterator[Mistake]:
+    for route, section in zip(config.routes, route_sections(root), strict=True):
+        for node in scalars(section.get("to")):
+            stand_ins = _stand_ins(config, node.raw)
+            if beside := [name for name in stand_ins if name in route.to]:
+                message = (
+                    f"the route leads to '{node.raw}' and to its fallback '{beside[0]}', which has "
+                    "everything already when it takes over: leave one of them out"
+                )
+                yield _lint(node, message)
+
+
+def _identified_outside(root: Section, config: Config) -> Iterator[Mistake]:
+    for route, section in zip(config.routes, route_sections(root), strict=True):
+        if deidentifies(route.chain):
+            continue
+        for node in scalars(section.get("to")):
+            for name in (node.raw, *_stand_ins(config, node.raw)):
+                settings = config.destinations[name]
+                if settings.outside and not deidentifies(settings.chain):
+                    which = "" if name == node.raw else f", the fallback of '{node.raw}',"
+                    message = (
+                        f"'{name}'{which} is outside, and nothing deidentifies on the way: put "
+                        "`deidentify`, without a `when`, into the chain"
+                    )
+                    yield _lint(node, message)
+
+
+def _stand_ins(config: Config, name: str) -> Iterator[str]:
+    """Its fallback, and that one's: what may take over. They lead in no circle."""
+    while name := config.destinations[name].fallback or "":
+        yield name
+
+
+def _own_listeners(root: Section, config: Config) -> Iterator[Mistake]:
+    for name, section in root.sections("destinations"):
+        settings = config.destinations[name]
+        if not isinstance(settings, DicomDestination):
+            continue
+        for own, listener in config.listeners.items():
+            if settings.port == listener.port and _is_here(settings.host, listener):
+                message = f"listener '{own}' of this very router has this address and port"
+                yield _lint(section.get("port") or section, message)
+
+
+def _is_here(host: str, listener: Listener) -> bool:
+    """Whether the host is certainly the listener's; no name server is asked."""
+    try:
+        address = ip_address("127.0.0.1" if host == "localhost" else host)
+    except ValueError:
+        return host.casefold() == socket.gethostname().casefold()
+    bound = ip_address(listener.bind)
+    if address.is_loopback:
+        return bound.is_loopback or bound.is_unspecified
+    return address == bound
+
+
+def _lint(node: Node, message: str) -> Mistake:
+    return Mistake(node.position, node.path, message, "lint")
