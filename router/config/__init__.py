@@ -3,12 +3,14 @@
 from router.config.loading import load
 from router.config.mistakes import ConfigError, Mistake, Position, report
 from router.config.model import (
-    Accept,
     Alerts,
     AnyDestination,
     Config,
     DestinationConfig,
     DicomDestination,
+    Example,
+    ExampleAssociation,
+    Expected,
     FolderDestination,
     Listener,
     Logging,
@@ -20,7 +22,9 @@ from router.config.model import (
     Spool,
     Timeouts,
 )
+from router.config.parts import Accept
 from router.config.plugin_use import ChainEntry, PluginUse
+from router.config.querying import QueryRetrieve, Upstream
 from router.config.starting import init_text
 from router.config.values import IPNetwork
 from router.config.when import When
@@ -35,6 +39,9 @@ __all__ = [
     "ConfigError",
     "DestinationConfig",
     "DicomDestination",
+    "Example",
+    "ExampleAssociation",
+    "Expected",
     "FolderDestination",
     "IPNetwork",
     "Listener",
@@ -45,10 +52,12 @@ __all__ = [
     "PluginUse",
     "Position",
     "Processing",
+    "QueryRetrieve",
     "Retry",
     "Route",
     "Spool",
     "Timeouts",
+    "Upstream",
     "When",
     "compile_when",
     "init_text",

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from router.config.chains import ChainReader
 from router.config.cross_checks import cross_check
+from router.config.examples import ExampleReader
 from router.config.explaining import explain
 from router.config.including import merge_included
 from router.config.lints import HasHook, find_lints
@@ -20,6 +21,8 @@ from router.config.reading import read_tree
 from router.config.tree import Findings, Listing, Node, Scalar, Section, described, is_empty, plain
 from router.config.unsupported import refuse_unsupported
 from router.config.when_parsing import WhenParser
+
+_OWN_EMPTINESS = ("plugins", "chain", "when", "options", "header", "values")
 
 PluginCheck = Callable[[PluginUse], Iterable[Mistake]]
 
@@ -89,6 +92,12 @@ class _Loader:
         for index, route in enumerate(routes.items if isinstance(routes, Listing) else ()):
             if isinstance(route, Section):
                 self._read_route(data["routes"][index], route)
+        queries = root.get("query_retrieve")
+        for index, entry in enumerate(queries.items if isinstance(queries, Listing) else ()):
+            if isinstance(entry, Section):
+                data["query_retrieve"][index]["(position)"] = entry.position
+                self._put_chain(data["query_retrieve"][index], entry)
+        self._read_tests(data)
         return data
 
     def _put_chain(self, data: dict[str, Any], section: Section) -> None:
@@ -114,6 +123,13 @@ class _Loader:
         if when is not None and data["when"] != "otherwise":
             data["when"] = self._when_parser.parse(when)
 
+    def _read_tests(self, data: dict[str, Any]) -> None:
+        reader = ExampleReader(self._root, self._findings, self._when_parser)
+        tests = self._root.get("tests")
+        for index, example in enumerate(tests.items if isinstance(tests, Listing) else ()):
+            if isinstance(example, Section):
+                reader.read(data["tests"][index], example)
+
 
 def _refuse_empty(node: Node, findings: Findings) -> None:
     """A key with nothing after it is no way to say its default."""
@@ -121,7 +137,7 @@ def _refuse_empty(node: Node, findings: Findings) -> None:
         _refuse_empty(item, findings)
     told = {mistake.position for mistake in findings.mistakes}
     for key, entry in node.entries.items() if isinstance(node, Section) else ():
-        if entry.node.position in told or key in ("plugins", "chain", "when", "options"):
+        if entry.node.position in told or key in _OWN_EMPTINESS:
             continue
         if is_empty(entry.node):
             findings.wrong(entry.node, f"{described(entry.node)}; leave it out for its default")

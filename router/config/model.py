@@ -8,21 +8,18 @@ Defaults are written as a file would have them and read the same way.
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    GetPydanticSchema,
-    Tag,
-    model_validator,
-)
-from pydantic_core import core_schema
+from pydantic import Discriminator, Tag, model_validator
 
 from router.config import values as v
 from router.config.mistakes import Mistake, Position
-from router.config.plugin_use import ChainEntry, PluginUse
+from router.config.parts import Accept, Chain, Model
+from router.config.parts import AsBuilt as _AsBuilt
+from router.config.parts import added as _added
+from router.config.parts import written as _written
+from router.config.plugin_use import PluginUse
+from router.config.querying import QueryRetrieve, QueryServiceName, Upstream
 from router.config.when import When
+from router.dataset import Path
 
 _AsBuilt = GetPydanticSchema(lambda _source, _handler: core_schema.any_schema())
 Chain = Annotated[tuple[ChainEntry, ...], _AsBuilt]
@@ -53,14 +50,6 @@ class Spool(Model):
     history: v.Duration = _written("30 d")
 
 
-class Accept(Model):
-    """Who may open an association: all that is given must match."""
-
-    calling_ae_titles: v.Many[v.AETitle] = ("*",)
-    networks: v.Many[v.Network] = _written(("0.0.0.0/0", "::/0"))
-    peers: v.AllOr[str] | None = None
-
-
 class Listener(Model):
     """A service class provider: one port, its AE titles, and who may use it."""
 
@@ -81,7 +70,7 @@ class PeerConfig(Model):
 
     calling_ae_titles: v.Many[v.AETitle] = ("*",)
     networks: v.Many[v.Network] = _written(("0.0.0.0/0", "::/0"))
-    services: v.Many[Literal["store", "echo"]] = ("store", "echo")
+    services: v.Many[Literal["store", "echo"] | QueryServiceName] = ("store", "echo")
     assume_character_set: v.CharacterSet | None = None
 
 
@@ -139,6 +128,7 @@ class DicomDestination(DestinationConfig):
     calling_ae_title: v.CallingAETitle = "ROUTER"
     timeouts: Timeouts = _written({})
     delivered_statuses: v.Many[v.Status] = ()
+    query: Upstream = _written({})
     transfer_syntaxes: v.AsIsOr[v.MadeTransferSyntax] = "as_is"
 
     @property
@@ -194,6 +184,45 @@ class Alerts(Model):
     webhook: v.WebAddress | None = None
 
 
+class ExampleAssociation(Model):
+    """Who an example comes from; `listener` is the first that lets it in, if not said."""
+
+    calling_ae_title: v.AETitle = "MODALITY"
+    called_ae_title: v.AETitle | None = None
+    address: v.IPAddress = "127.0.0.1"
+    listener: str | None = None
+
+
+class Expected(Model):
+    """What is to become of an example: `values` are conditions by route on what leaves.
+
+    None is anything; `held` and `skipped` are the routes whose copy is.
+    """
+
+    routes: v.Many[str] | None = None
+    destinations: v.Many[str] | None = None
+    values: Annotated[Mapping[str, When], _AsBuilt] = _written({})
+    skipped: v.Many[str] = ()
+    held: v.Many[str] = ()
+    refused: bool = False
+    reason: str | None = None
+
+
+class Example(Model):
+    """An instance as somebody sends it, and what is to become of that.
+
+    It is the file's with the elements of `header` instead, or made of those alone.
+    """
+
+    name: v.Name
+    header: Annotated[Mapping[Path, tuple[str | int | float, ...]], _AsBuilt] = _written({})
+    file: v.AbsolutePath | None = None
+    association: ExampleAssociation = _written({})
+    expect: Expected
+    position: Annotated[Position, _AsBuilt] = _added("position")
+    positions: Annotated[Mapping[str, Position], _AsBuilt] = _added("positions")
+
+
 def _destination_type(value: Any) -> str:  # noqa: ANN401
     named = value.get("type", "dicom") if isinstance(value, Mapping) else "dicom"
     return named if named in ("dicom", "folder") else "plugin"
@@ -216,9 +245,11 @@ class Config(Model):
     destinations: Mapping[v.Name, AnyDestination] = _written({})
     plugins: Annotated[Mapping[str, PluginUse], _AsBuilt] = _written({})
     routes: tuple[Route, ...] = ()
+    query_retrieve: tuple[QueryRetrieve, ...] = ()
     processing: Processing = _written({})
     timezone: v.TimeZone = _written("local")
     logging: Logging = _written({})
     alerts: Alerts = _written({})
     include: v.Many[str] = ()
+    tests: tuple[Example, ...] = ()
     lints: Annotated[tuple[Mistake, ...], _AsBuilt] = _added("lints", default=())

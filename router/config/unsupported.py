@@ -31,17 +31,11 @@ NOT_SUPPORTED: tuple[tuple[str, tuple[str, ...]], ...] = (
         ),
     ),
     ("peers.*.certificate", ("*",)),
-    ("peers.*.services.*", ("find", "move", "get", "worklist")),
     ("destinations.*.type", ("dicomweb",)),
-    *(
-        (f"destinations.*.{key}", ("*",))
-        for key in ("tls", "when_removed", "query", "index")
-    ),
+    *((f"destinations.*.{key}", ("*",)) for key in ("tls", "when_removed", "query", "index")),
     ("routes.*.study_quiet", ("*",)),
     ("routes.*.deliver", ("*",)),
     ("logging.patient_data", ("[tT]rue", "TRUE")),
-    ("query_retrieve", ("*",)),
-    ("tests", ("*",)),
     ("web", ("*",)),
 )
 

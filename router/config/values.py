@@ -74,6 +74,13 @@ def bind_address(text: str) -> str:
         raise ValueError(f"'{text}' is not an address of this machine such as 0.0.0.0") from None
 
 
+def ip_address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise ValueError(f"'{text}' is not an address such as 10.1.4.7") from None
+
+
 def name(text: str) -> str:
     if not text.strip() or _CONTROL.search(text):
         raise ValueError("a name is not empty and has no control characters")
@@ -218,6 +225,7 @@ Name = Annotated[str, AfterValidator(name)]
 AETitle = Annotated[str, AfterValidator(ae_title)]
 CallingAETitle = Annotated[str, AfterValidator(calling_ae_title)]
 BindAddress = Annotated[str, AfterValidator(bind_address)]
+IPAddress = Annotated[str, AfterValidator(ip_address)]
 HostName = Annotated[str, AfterValidator(host_name)]
 Network = Annotated[IPNetwork, PlainValidator(lambda value: network(_text(value)))]
 TransferSyntax = Annotated[str, AfterValidator(transfer_syntax)]
