@@ -15,7 +15,7 @@ from router.delivery.folder import FolderSender
 from router.delivery.lane import Lane
 from router.delivery.outgoing import PluginSender, RewritingSender
 from router.delivery.probe import probe
-from router.spool import Selection, StandIn
+from router.spool import Selection, as_sender
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +51,7 @@ class Deliveries:
             name: Backlog(
                 settings,
                 ledger,
-                _who(name, settings),
+                as_sender(name, settings),
                 covered=partial(self._covered, name),
                 fell=partial(self._told, {_TOPIC + name}),
                 timezone=timezone,
@@ -148,10 +148,3 @@ class Deliveries:
         if isinstance(settings, FolderDestination):
             return FolderSender(settings, self._hooks)
         return PluginSender(self._hooks.open(backlog.name), self._hooks)
-
-
-def _who(name: str, settings: AnyDestination) -> StandIn:
-    """A destination as those know it that it may stand in for."""
-    if not isinstance(settings, DicomDestination):
-        return StandIn(name)
-    return StandIn(name, settings.ae_title, settings.address)

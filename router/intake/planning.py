@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.config import DicomDestination
-from router.spool import PlannedCopy
+from router.spool import PlannedCopy, as_sender
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -21,16 +20,17 @@ def plan(
 ) -> tuple[PlannedCopy, ...]:
     """The copies the routes make, in file order; none when no route applies.
 
-    An instance is never sent back to where it came from: such a destination is left out.
+    An instance is never sent back to where it came from: the copy notes such a destination.
     """
     matches = generation.routes.match(association, scan, received)
     return tuple(_copy(match.route, association, generation.config) for match in matches)
 
 
 def _copy(route: Route, association: Association, config: Config) -> PlannedCopy:
-    to = tuple(name for name in route.to if not is_source(association, name, config))
+    source = tuple(name for name in route.to if is_source(association, name, config))
+    to = tuple(name for name in route.to if name not in source)
     priority = max((config.destinations[name].priority for name in to), default=0)
-    return PlannedCopy(route.name, to, bool(route.chain), priority)
+    return PlannedCopy(route.name, to, bool(route.chain), priority, came_from=source)
 
 
 def is_source(association: Association, destination: str, config: Config) -> bool:
@@ -39,9 +39,7 @@ def is_source(association: Association, destination: str, config: Config) -> boo
     A destination given by host name is compared by AE title alone: a look-up at this point would
     make every acknowledgement wait for the name server.
     """
-    settings = config.destinations[destination]
-    if not isinstance(settings, DicomDestination):
+    who = as_sender(destination, config.destinations[destination])
+    if not who.ae_title or who.ae_title != association.calling_ae_title:
         return False
-    if settings.ae_title != association.calling_ae_title:
-        return False
-    return settings.address in ("", association.address)
+    return who.address in ("", association.address)

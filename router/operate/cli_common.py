@@ -80,7 +80,7 @@ def _ask_ledger(config: Config, action: str, arguments: dict[str, Any]) -> Any: 
     if not directory.is_dir():
         fail(f"no router runs here, and there is no spool at {directory} yet")
     try:
-        with Spool(directory) as spool:
+        with Spool(directory, config.destinations) as spool:
             return Actions(spool, config).table()[action](**arguments)
     except SpoolLocked as error:
         fail(f"the router on this spool does not answer: {error}")

@@ -52,7 +52,7 @@ class Node:
 
     def __init__(self, path: Path, config: Config) -> None:
         self.path = path
-        self._spool = Spool(config.spool.directory)
+        self._spool = Spool(config.spool.directory, config.destinations)
         self._config = config
         self._started = datetime.now(UTC)
         self._acceptors: dict[str, Acceptor] = {}
@@ -64,7 +64,6 @@ class Node:
         config = self._config
         self._open_spool()
         ledger = self._spool.ledger
-        ledger.follow(config.destinations)
         plugins = self._spool.directory / "plugins"
         self._generation: Generation = build_generation(config, 1, plugins)
         for name, listener in config.listeners.items():

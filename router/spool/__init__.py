@@ -21,6 +21,7 @@ from router.spool.records import (
     Stored,
     WaitingStudy,
 )
+from router.spool.sources import as_sender
 from router.spool.spool import Spool
 from router.spool.study_records import StudyCopy, StudyOutcome, StudyTask
 
@@ -52,4 +53,5 @@ __all__ = [
     "StudyTask",
     "SyncFailed",
     "WaitingStudy",
+    "as_sender",
 ]

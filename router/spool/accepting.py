@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from router.spool import gathering
 from router.spool.codec import Paths, decode_names, encode_bulk, encode_names, to_microseconds
 from router.spool.errors import SpoolFull
+from router.spool.full import FULL
 from router.spool.repeats import Verdict, judge, with_its_study
 from router.spool.settling import Candidate, Decision, settle
+from router.spool.sources import CAME_FROM_THERE
 from router.status import PROCESSING_FAILURE
 
 if TYPE_CHECKING:
@@ -27,11 +30,10 @@ INSERT INTO deliveries(instance, copy, study, destination, state, first_queued, 
     size, reason, behind, due)
 VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
-FULL = "more waits for it than its spool_limit"
-INSERT_DISCARDED = """
+INSERT_LEFT_OUT = """
 INSERT INTO deliveries(instance, copy, study, destination, state, first_queued, changed,
     size, reason)
-SELECT instances.id, :copy, study, :destination, 'discarded', :now, :now, length, :reason
+SELECT instances.id, :copy, study, :destination, :state, :now, :now, length, :reason
 FROM instances JOIN series ON series.id = series WHERE instances.id = :instance
 """
 SELECT_PENDING = """
@@ -123,14 +125,29 @@ def add_copies(transaction: Transaction, instance: int, copies: Iterable[Planned
         values = (instance, copy.route, state, names, transaction.now, copy.priority)
         row = transaction.insert(INSERT_COPY, values)
         for name in copy.full:
-            discarded = {"instance": instance, "copy": row, "destination": name}
-            told = {"now": transaction.now, "reason": FULL}
-            transaction.execute(INSERT_DISCARDED, discarded | told)
+            go_without(transaction, (instance, row), name)
+        for name in copy.came_from:
+            leave_out(transaction, (instance, row), name, "suppressed", CAME_FROM_THERE)
         if copy.has_chain:
             transaction.topics.add("copies")
         if copy.study_quiet is not None:
             gathering.gather(transaction, instance, row, copy)
     settle_instance(transaction, instance)
+
+
+def go_without(transaction: Transaction, ids: tuple[int, int], destination: str) -> None:
+    """Leave out a destination that is full, and have that said."""
+    leave_out(transaction, ids, destination, "discarded", FULL)
+    transaction.after_commit.append(partial(transaction.full.note, destination))
+
+
+def leave_out(
+    transaction: Transaction, ids: tuple[int, int], destination: str, state: str, reason: str
+) -> None:
+    """Record that a destination gets no delivery; `ids` are the instance's and the copy's."""
+    values: dict[str, int | str] = {"instance": ids[0], "copy": ids[1], "now": transaction.now}
+    values |= {"destination": destination, "state": state, "reason": reason}
+    transaction.execute(INSERT_LEFT_OUT, values)
 
 
 def settle_instance(transaction: Transaction, instance: int) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from router.spool.accepting import settle_instance
-from router.spool.repeats import AFTER_ANOTHER
+from router.spool.repeats import AFTER_ANOTHER, judge_followers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,7 +33,8 @@ _TRIED_LATER = "state = 'held' AND retry_at IS NOT NULL"
 _RECEIVED = "state = 'received', retry_at = NULL, reason = NULL, plugin = NULL, hook = NULL"
 
 HOLD = Command(
-    "state = 'held', due = NULL, reason = :reason WHERE state IN ('queued', 'waiting')",
+    "state = 'held', due = NULL, behind = NULL, reason = :reason"
+    " WHERE state IN ('queued', 'waiting')",
     "state = 'held', retry_at = NULL, reason = :reason, plugin = NULL, hook = NULL"
     f" WHERE (state = 'received' OR {_TRIED_LATER})",
 )
@@ -90,6 +91,7 @@ def _change(
         instance, destination, state = changed
         if kind == "copies":
             settle_instance(transaction, instance)
+            judge_followers(transaction, instance)
         if state == "discarded":
             transaction.touched.add(instance)
         elif state != "held":

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from router.dataset import total_length
 from router.spool import gathering
-from router.spool.accepting import settle_instance
-from router.spool.codec import Paths, encode_names, to_microseconds
+from router.spool.accepting import go_without, leave_out, settle_instance
+from router.spool.codec import Paths, decode_names, encode_names, to_microseconds
 from router.spool.records import CopyOutcome, HeldCopy, Processed, Skipped, Stored
-from router.spool.repeats import fingerprint
+from router.spool.repeats import fingerprint, judge_followers
+from router.spool.sources import CAME_FROM_THERE, as_sender, came_from
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from router.spool.records import Attempt
     from router.spool.transaction import Transaction
 
@@ -45,6 +48,11 @@ SELECT_STORED = """
 SELECT path, offset, length, sha256 FROM copies JOIN instances ON instances.id = instance
 WHERE copies.id = ?
 """
+SELECT_PLANNED = "SELECT instance, destinations FROM copies WHERE id = ?"
+SELECT_SIZE = """
+SELECT coalesce(size, length) FROM copies JOIN instances ON instances.id = instance
+WHERE copies.id = ?
+"""
 NOTE_ANSWER = """
 UPDATE instances SET answer = ? WHERE state = 'pending'
     AND id = (SELECT instance FROM copies WHERE id = ?)
@@ -60,6 +68,10 @@ COUNT_TRY = "UPDATE deliveries SET tries = tries + 1 WHERE id = ?"
 
 
 def finish_copy(transaction: Transaction, copy: int, outcome: CopyOutcome, paths: Paths) -> None:
+    planned = transaction.execute(SELECT_PLANNED, (copy,)).fetchone()
+    if planned is None:
+        return
+    instance, names = planned
     values: dict[str, Any] = dict.fromkeys(OUTCOME_COLUMNS)
     values |= {"copy": copy, "now": transaction.now, "held": 0}
     if isinstance(outcome, Processed):
@@ -72,10 +84,28 @@ def finish_copy(transaction: Transaction, copy: int, outcome: CopyOutcome, paths
     if transaction.changed():
         if isinstance(outcome, HeldCopy) and outcome.status is not None:
             transaction.execute(NOTE_ANSWER, (outcome.status, copy))
-        if transaction.gathers and isinstance(outcome, Processed):
-            gathering.rejoin(transaction, copy)
-        row = transaction.execute("SELECT instance FROM copies WHERE id = ?", (copy,))
-        settle_instance(transaction, row.get)
+        if isinstance(outcome, Processed):
+            added = set(outcome.destinations) - set(decode_names(names))
+            _check_added(transaction, (instance, copy), sorted(added))
+            if transaction.gathers:
+                gathering.rejoin(transaction, copy)
+        settle_instance(transaction, instance)
+        judge_followers(transaction, instance)
+
+
+def _check_added(transaction: Transaction, ids: tuple[int, int], names: Iterable[str]) -> None:
+    """Leave out what the chain added and intake would have left out.
+
+    Where `when_full` would refuse, there is nobody left to be told: that waits beyond the limit.
+    """
+    for name in names:
+        settings = transaction.destinations.get(name)
+        if came_from(transaction.execute, ids[0], as_sender(name, settings)):
+            leave_out(transaction, ids, name, "suppressed", CAME_FROM_THERE)
+        elif settings and settings.when_full == "discard":
+            [(size,)] = transaction.execute(SELECT_SIZE, (ids[1],))
+            if transaction.waiting[name] + size > settings.spool_limit:
+                go_without(transaction, ids, name)
 
 
 def _held(outcome: HeldCopy, now: int) -> dict[str, Any]:

@@ -37,9 +37,9 @@ class PlannedCopy:
     """What one route will make of an instance; copies are given in the order of the routes.
 
     Without a chain the copy is the instance as it came, and needs no processing. Copies of a
-    higher `priority` are processed first. Destinations that are `full` get no delivery, which
-    the trail says. With `study_quiet` seconds the study is followed until it is complete, and
-    `together` its deliveries wait for that.
+    higher `priority` are processed first. Destinations that are `full`, or that it `came_from`,
+    get no delivery, which the trail says. With `study_quiet` seconds the study is followed until
+    it is complete, and `together` its deliveries wait for that.
     """
 
     route: str
@@ -47,6 +47,7 @@ class PlannedCopy:
     has_chain: bool
     priority: int = 0
     full: tuple[str, ...] = ()
+    came_from: tuple[str, ...] = ()
     study_quiet: float | None = None
     together: bool = False
 

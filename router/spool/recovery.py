@@ -6,6 +6,7 @@ import logging
 import os
 from typing import TYPE_CHECKING
 
+from router.spool.repeats import judge_followers
 from router.spool.summary import MISSING_FILE
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def hold_missing(transaction: Transaction, instances: Collection[int]) -> None:
     values = [(MISSING_FILE, instance) for instance in instances]
     for value in values:
         transaction.execute(
-            "UPDATE deliveries SET state = 'held', due = NULL, reason = ?"
+            "UPDATE deliveries SET state = 'held', due = NULL, behind = NULL, reason = ?"
             " WHERE instance = ? AND state IN ('queued', 'waiting', 'held')",
             value,
         )
@@ -68,6 +69,7 @@ def hold_missing(transaction: Transaction, instances: Collection[int]) -> None:
             " WHERE id = ? AND state IN ('held', 'released')",
             value,
         )
+        judge_followers(transaction, value[1])
 
 
 def _size(path: str) -> int:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING
 
 from router.spool.commands import STEP
+from router.spool.repeats import Verdict, judge
 from router.spool.schema import fetch
+from router.spool.settling import Candidate
+from router.spool.sources import CAME_FROM_THERE, as_sender, came_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     import apsw
 
+    from router.spool.schema import Row
     from router.spool.transaction import Transaction
 
 # One SOP Instance UID goes to a destination once: what goes there anyway is not moved there.
@@ -24,16 +29,23 @@ WHERE d.id = :id AND o.destination = :to AND o.state IN ('queued', 'waiting', 'h
         = coalesce(oc.sop_instance_uid, i.sop_instance_uid)
 """
 _OPEN = "id = :id AND destination != :to AND state IN ('queued', 'waiting', 'held')"
-_MOVE = f"""
-UPDATE deliveries SET destination = :to, state = 'queued', due = NULL, attempts = 0, refusals = 0,
-    reason = NULL, changed = :now, note = 'moved from ' || destination
-WHERE {_OPEN} RETURNING instance
+_MOVED = f"""
+SELECT d.instance, copy, c.route, coalesce(c.sop_instance_uid, i.sop_instance_uid)
+FROM deliveries d JOIN copies c ON c.id = d.copy JOIN instances i ON i.id = d.instance
+WHERE d.id = (SELECT id FROM deliveries WHERE {_OPEN})
 """
-_SUPPRESS = f"""
+_MOVE = """
+UPDATE deliveries SET destination = :to, state = :state, due = :due, behind = :behind,
+    attempts = 0, refusals = 0, reason = :reason, changed = :now,
+    note = 'moved from ' || destination
+WHERE id = :id
+"""
+_SUPPRESS = """
 UPDATE deliveries SET state = 'suppressed', due = NULL, changed = :now,
     reason = 'moved to ' || :to || ', which gets it anyway'
-WHERE {_OPEN} RETURNING instance
+WHERE id = :id
 """
+_STAYS = "UPDATE deliveries SET note = 'not moved to ' || :to || ': ' || :reason WHERE id = :id"
 _KEPT_COPIES = """
 SELECT min(c.id) FROM copies c JOIN instances i ON i.id = c.instance
     JOIN series s ON s.id = i.series
@@ -43,13 +55,19 @@ WHERE c.state = 'processed' AND i.path IS NOT NULL
 GROUP BY c.instance ORDER BY 1
 """
 _RESEND = """
-INSERT INTO deliveries(instance, copy, study, destination, state, first_queued, changed, size, note)
-SELECT c.instance, c.id, s.study, :to, 'queued', :now, :now, coalesce(c.size, i.length), 'resent'
+INSERT INTO deliveries(instance, copy, study, destination, state, first_queued, changed, size,
+    note, reason, behind, due)
+SELECT c.instance, c.id, s.study, :to, :state, :now, :now, coalesce(c.size, i.length), 'resent',
+    :reason, :behind, :due
 FROM copies c JOIN instances i ON i.id = c.instance JOIN series s ON s.id = i.series
+WHERE c.id = :id
+"""
+_RESENT = """
+SELECT c.instance, c.id, c.route, coalesce(c.sop_instance_uid, i.sop_instance_uid)
+FROM copies c JOIN instances i ON i.id = c.instance
 WHERE c.id = :id AND c.state = 'processed' AND i.path IS NOT NULL
     AND NOT EXISTS (SELECT 1 FROM deliveries WHERE copy = c.id AND destination = :to
                     AND state IN ('queued', 'waiting', 'held'))
-RETURNING instance
 """
 
 
@@ -90,15 +108,43 @@ def _change(
 
 def _move(transaction: Transaction, row: int, to: str) -> bool:
     values = {"id": row, "to": to, "now": transaction.now}
-    suppress = transaction.execute(_GOES_THERE, values).fetchone() is not None
-    moved = transaction.execute(_SUPPRESS if suppress else _MOVE, values).fetchone()
-    if moved and suppress:
-        transaction.touched.add(moved[0])
-    return moved is not None
+    found = transaction.execute(_MOVED, values).fetchone()
+    if found is None:
+        return False
+    if transaction.execute(_GOES_THERE, values).fetchone():
+        transaction.execute(_SUPPRESS, values)
+        transaction.touched.add(found[0])
+        return True
+    verdict = _judge(transaction, found, to)
+    if verdict.reason == CAME_FROM_THERE:
+        transaction.execute(_STAYS, values | {"reason": CAME_FROM_THERE})
+        return False
+    transaction.execute(_MOVE, values | asdict(verdict))
+    transaction.touched.add(found[0])
+    return True
 
 
 def _resend(transaction: Transaction, row: int, to: str) -> bool:
-    made = transaction.execute(_RESEND, {"id": row, "to": to, "now": transaction.now}).fetchone()
-    if made:
-        transaction.execute("DELETE FROM done WHERE instance = ?", made)
-    return made is not None
+    values = {"id": row, "to": to, "now": transaction.now}
+    found = transaction.execute(_RESENT, values).fetchone()
+    if found is None:
+        return False
+    verdict = _judge(transaction, found, to)
+    transaction.execute(_RESEND, values | asdict(verdict))
+    if verdict.state == "suppressed":
+        return False
+    transaction.execute("DELETE FROM done WHERE instance = ?", found[:1])
+    return True
+
+
+def _judge(transaction: Transaction, found: Row, to: str) -> Verdict:
+    """What becomes of it there: a person's word goes above `resend` and the guard against loops,
+    but nothing goes back to who sent it, nor before an earlier version.
+    """
+    instance, copy, route, uid = found
+    who = as_sender(to, transaction.destinations.get(to))
+    if came_from(transaction.execute, instance, who):
+        return Verdict("suppressed", CAME_FROM_THERE)
+    return judge(
+        transaction, instance, Candidate(copy, route, "processed", (), uid), to, asked=True
+    )

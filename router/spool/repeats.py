@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from router.dataset import FileRange
 from router.spool.codec import to_microseconds
+from router.spool.settling import Candidate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from router.dataset import Segment
     from router.spool.records import Stored
-    from router.spool.settling import Candidate
     from router.spool.transaction import Transaction
 
 log = logging.getLogger("router.spool")
@@ -28,12 +28,35 @@ MOST_COMPARED = 256  # instances of one SOP Instance UID, the last ones
 LOOP_GUARD = 10  # of a destination that is not in the configuration any more
 AFTER_ANOTHER = to_microseconds(datetime(2100, 1, 1, tzinfo=UTC))  # due when that one is done
 WITH_ITS_STUDY = AFTER_ANOTHER + 1  # due when that is complete, and when another is done as well
+EARLIER_FIRST = "an earlier version goes first"
 GATHERS = "its study is not complete"
 
 _CONTENT = "coalesce(c.content, iif(c.sop_instance_uid IS NULL, i.sha256, NULL))"
 _OWN = f"""
 SELECT {_CONTENT}, i.sop_instance_uid
 FROM copies c JOIN instances i ON i.id = c.instance WHERE c.id = ?
+"""
+# An earlier version may still become a delivery there: chains run beside each other.
+_UNDECIDED = f"""
+SELECT max(c.id) FROM (
+    SELECT id, state FROM instances WHERE sop_instance_uid = :uid AND id < :instance
+    ORDER BY id DESC LIMIT {MOST_COMPARED}) i
+JOIN copies c ON c.instance = i.id
+WHERE (c.state = 'received' OR c.state = 'held' AND c.retry_at IS NOT NULL
+        OR i.state = 'pending' AND c.state = 'processed')
+    AND (c.route = :route
+        OR EXISTS (SELECT 1 FROM json_each(c.destinations) WHERE value = :destination))
+"""
+_BEHIND_COPIES = """
+SELECT d.id, d.instance, d.copy, d.destination, own.route,
+    coalesce(own.sop_instance_uid, i.sop_instance_uid)
+FROM copies first JOIN deliveries d ON d.behind = -first.id
+    JOIN copies own ON own.id = d.copy JOIN instances i ON i.id = d.instance
+WHERE first.instance = ? AND d.state = 'waiting' ORDER BY d.instance, d.id
+"""
+_JUDGE_AGAIN = """
+UPDATE deliveries SET state = :state, reason = :reason, behind = :behind, due = :due,
+    changed = :now WHERE id = :id
 """
 # Nearly all come once: this is the only question then.
 _SEEN = """
@@ -50,7 +73,7 @@ WHERE d.instance IN (
         UNION SELECT instance FROM (SELECT instance FROM copies WHERE sop_instance_uid = :uid
                                     ORDER BY id DESC LIMIT {MOST_COMPARED}))
     AND d.instance != :instance AND d.destination = :destination
-    AND d.state IN ('queued', 'waiting', 'held', 'delivered')
+    AND d.state IN ('queued', 'waiting', 'held', 'delivered') AND coalesce(d.behind, 0) >= 0
     AND coalesce(c.sop_instance_uid, i.sop_instance_uid) = :uid
 ORDER BY d.instance DESC, d.id DESC LIMIT 1
 """
@@ -73,9 +96,9 @@ _TRIGGER = f"""
 CREATE TEMP TRIGGER delivery_left AFTER UPDATE OF state, destination ON main.deliveries
 WHEN old.state IN ('queued', 'waiting')
     AND (new.state NOT IN ('queued', 'waiting') OR new.destination != old.destination) BEGIN
-    UPDATE deliveries SET behind = new.behind WHERE behind = new.id AND state = 'waiting'
+    UPDATE deliveries SET behind = old.behind WHERE behind = new.id AND state = 'waiting'
         AND EXISTS (SELECT 1 FROM deliveries first
-                    WHERE first.id = new.behind AND first.state IN ('queued', 'waiting'));
+                    WHERE first.id = old.behind AND first.state IN ('queued', 'waiting'));
     UPDATE deliveries SET behind = NULL
         WHERE behind = new.id AND state = 'waiting' AND due = {WITH_ITS_STUDY};
     SELECT delivery_due(destination) FROM deliveries WHERE behind = new.id AND state = 'waiting';
@@ -87,7 +110,9 @@ END;
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The state a new delivery is made in, and why; `behind` is the delivery it has to do with."""
+    """The state a new delivery is made in, and why; `behind` is the delivery it has to do with,
+    or, negative, the copy of an earlier version that is not decided yet.
+    """
 
     state: str = "queued"
     reason: str | None = None
@@ -121,21 +146,30 @@ def fingerprint(segments: Iterable[Segment], stored: Stored, sha256: bytes | Non
     return content.digest()
 
 
-def judge(transaction: Transaction, instance: int, copy: Candidate, destination: str) -> Verdict:
-    """What becomes of a delivery, in the light of those made of this SOP Instance UID before."""
+def judge(
+    transaction: Transaction, instance: int, copy: Candidate, destination: str, asked: bool = False
+) -> Verdict:
+    """What becomes of a delivery, in the light of those made of this SOP Instance UID before.
+
+    What somebody has `asked` for is sent again whatever the destination's settings say.
+    """
     uid = copy.sop_instance_uid
     where = {"uid": uid, "instance": instance, "destination": destination}
     if transaction.execute(_SEEN, where).fetchone() is None:
         return Verdict()
     [(content, received_uid)] = transaction.execute(_OWN, (copy.copy_id,))
+    received = where | {"uid": received_uid}
+    [(undecided,)] = transaction.execute(_UNDECIDED, received | {"route": copy.route})
+    if undecided is not None:
+        return Verdict("waiting", EARLIER_FIRST, -undecided, AFTER_ANOTHER)
     settings = transaction.destinations.get(destination)
-    resend = settings.resend if settings else "always"
+    resend = settings.resend if settings and not asked else "always"
     last = transaction.execute(_LAST, where).fetchone()
     verdict = _compare(last, content, resend) if last else Verdict()
-    if verdict.state in ("suppressed", "held"):
+    if asked or verdict.state in ("suppressed", "held"):
         return verdict
     limit = settings.loop_guard if settings else LOOP_GUARD
-    [(hops,)] = transaction.execute(_HOPS, where | {"uid": received_uid})
+    [(hops,)] = transaction.execute(_HOPS, received)
     if hops < limit:
         return verdict
     tell = partial(
@@ -154,6 +188,19 @@ def with_its_study(transaction: Transaction, copy: int, verdict: Verdict) -> Ver
     return Verdict("waiting", GATHERS, verdict.behind, WITH_ITS_STUDY)
 
 
+def judge_followers(transaction: Transaction, instance: int) -> None:
+    """Judge anew what waits until the copies of this instance are decided: some may be."""
+    for row, own, copy_id, destination, route, uid in list(
+        transaction.execute(_BEHIND_COPIES, (instance,))
+    ):
+        copy = Candidate(copy_id, route, "processed", (), uid)
+        verdict = with_its_study(transaction, copy_id, judge(transaction, own, copy, destination))
+        values = {"id": row, "now": transaction.now, **asdict(verdict)}
+        transaction.execute(_JUDGE_AGAIN, values)
+        transaction.topics.add(f"destination:{destination}")
+        transaction.touched.add(own)
+
+
 def _compare(last: tuple[Any, ...], content: bytes | None, resend: str) -> Verdict:
     """`last` is the delivery that was made there last: its id, state and content."""
     delivery, state, its_content = last
@@ -163,7 +210,7 @@ def _compare(last: tuple[Any, ...], content: bytes | None, resend: str) -> Verdi
             return Verdict("suppressed", "the same waits there already", delivery)
         if state == "held":
             return Verdict()
-        return Verdict("waiting", "an earlier version goes first", delivery, AFTER_ANOTHER)
+        return Verdict("waiting", EARLIER_FIRST, delivery, AFTER_ANOTHER)
     if resend == "always" or (resend == "if_changed" and not same):
         return Verdict()
     if same:

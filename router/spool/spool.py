@@ -31,10 +31,11 @@ from router.spool.journal import encode_record, read_records
 from router.spool.sqlite import SqliteLedger
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from concurrent.futures import Future
     from pathlib import Path
 
+    from router.config.model import DestinationConfig
     from router.spool.ledger import Ledger
     from router.spool.records import Arrival, Expirable
 
@@ -51,8 +52,12 @@ class Spool:
 
     ledger: Ledger
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(
+        self, directory: Path, destinations: Mapping[str, DestinationConfig] | None = None
+    ) -> None:
+        """What is accepted again from files while it opens follows `destinations`."""
         self.directory = directory.absolute()
+        self._destinations = destinations or {}
         self._health = Health()
         self._held = ExitStack()
         self._removing = threading.Lock()
@@ -106,6 +111,7 @@ class Spool:
             self._files = FileTree(self.directory / "files", self._health)
             ledger = SqliteLedger(self.directory / "ledger.db", self.directory, self._health)
             undo.callback(ledger.close)
+            ledger.follow(self._destinations)
             self.ledger = ledger
             self._recover_files()
             self._held = undo.pop_all()

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from router.spool.sources import came_from
+
 if TYPE_CHECKING:
     from collections.abc import Container
 
@@ -44,11 +46,6 @@ SELECT id {_QUEUED} AND priority = :priority AND study = :study ORDER BY id LIMI
 _DUE = """
 SELECT priority, study, id FROM deliveries INDEXED BY deliveries_waiting
 WHERE destination = :to AND state = 'waiting' AND due <= :now ORDER BY due LIMIT :limit
-"""
-_CAME_FROM = """
-SELECT 1 FROM deliveries d JOIN instances i ON i.id = d.instance
-    JOIN associations a ON a.id = i.association
-WHERE d.id = :id AND a.calling_ae_title = :ae_title AND :address IN ('', a.address)
 """
 _OTHERS = """
 SELECT o.id, o.destination = :destination AND o.state != 'suppressed' OR EXISTS (
@@ -123,13 +120,9 @@ class WaitingDeliveries:
         return found
 
     def _fits(self, row: int, stand_in: StandIn) -> bool:
-        values = {
-            "id": row,
-            "destination": stand_in.destination,
-            "ae_title": stand_in.ae_title,
-            "address": stand_in.address,
-        }
-        if self._connection.execute(_CAME_FROM, values).fetchone():
+        execute = self._connection.execute
+        instance = execute("SELECT instance FROM deliveries WHERE id = ?", (row,)).get
+        if came_from(execute, instance, stand_in):
             return False
-        others = self._connection.execute(_OTHERS, values)
+        others = execute(_OTHERS, {"id": row, "destination": stand_in.destination})
         return not any(is_its or other in self._claimed for other, is_its in others)

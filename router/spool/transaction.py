@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from router.spool import gathering
 from router.spool.codec import now_microseconds, to_microseconds
+from router.spool.full import FullDestinations
 from router.spool.outcomes import Outcomes
 from router.spool.repeats import watch
 from router.spool.waiting import Waiting
@@ -79,6 +80,7 @@ class Transaction:
         self.touched: set[int] = set()
         self.noted: set[int] = set()
         self.outcomes = Outcomes()
+        self.full = FullDestinations()
         self.after_commit: list[Callable[[], None]] = []
         self.added_instances = 0
         self.added_bytes = 0

@@ -24,4 +24,15 @@ def test_a_modality_a_router_a_pacs_and_back_to_the_router_is_no_loop(station):
     assert started.send(content, calling_ae_title="PACS").status == 0
     [one, two] = started.instances(count=2)
     assert [d.destination for d in one.deliveries] == ["pacs"]
-    assert [(d.destination, d.state) for d in two.deliveries] == [("vna", "queued")]
+    assert [(d.destination, d.state, d.reason) for d in two.deliveries] == [
+        ("pacs", "suppressed", "it came from there"),
+        ("vna", "queued", ""),
+    ]
+
+
+def test_what_goes_nowhere_but_to_where_it_came_from_says_so(station):
+    started = station(routes="  - {name: all, to: [pacs]}")
+    assert started.send(calling_ae_title="PACS").status == 0
+    [instance] = started.instances()
+    [delivery] = instance.deliveries
+    assert (delivery.state, delivery.reason) == ("suppressed", "it came from there")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from router.config import load
 from router.dataset import encode_file_meta
 from router.spool import Arrival, IncomingFile, Spool, SpoolFailed, SpoolFull, Stored
 from router.spool.journal import encode_record, read_records
@@ -159,3 +160,19 @@ def test_a_row_that_cannot_be_written_ends_accepting(
         spool.keep(file, written(file, spool, 2, b"data"))
     reopen(spool)
     assert [task.sop_instance_uid for task in spool.ledger.claim("pacs", 9)] == ["1.1"]
+
+
+def test_what_a_start_finds_in_the_files_is_judged_by_the_configuration(
+    spool: Spool, tmp_path: Path
+) -> None:
+    file = spool.incoming()
+    spool.keep(file, written(file, spool, 1, b"data")).result(20)
+    assert deliver(spool, "pacs") == 1
+    sealed(file, written(file, spool, 1, b"data"))
+    spool.close()
+    config = tmp_path / "config.yaml"
+    config.write_text("destinations: {pacs: {ae_title: PACS, host: h, resend: never}}\n")
+    with Spool(spool.directory, load(config).destinations) as again:
+        states = [one.deliveries[0].state for one in again.ledger.where("1.1").instances]
+        assert states == ["delivered", "suppressed"]
+    spool.open()

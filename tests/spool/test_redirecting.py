@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from router.config import load
 from router.spool import Attempt, HeldCopy, Selection, Spool
 
 from .making import (
@@ -137,3 +138,54 @@ def test_what_is_held_or_whose_file_is_gone_is_not_resent(spool):
     deliver(spool, "pacs")
     assert spool.expire(0, LATER + timedelta(days=9000)) == 1
     assert spool.resend("archive", None, None, None) == 0
+
+
+@pytest.fixture
+def sender_is_a_destination(spool, tmp_path):
+    """`ct1` is who sends, `pacs` never wants the same again."""
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        "destinations:\n"
+        "  ct1: {ae_title: CT1, host: 10.1.4.7}\n"
+        "  pacs: {ae_title: PACS, host: pacs.example, resend: never, loop_guard: 1}\n"
+    )
+    spool.ledger.follow(load(path).destinations)
+
+
+@pytest.mark.usefixtures("sender_is_a_destination")
+def test_whoever_asks_for_it_again_gets_it_whatever_the_destination_says(spool):
+    accept(spool, planned("pacs"), sha256=b"a" * 32)
+    deliver(spool, "pacs")
+    accept(spool, planned("pacs"), sha256=b"a" * 32)
+    assert deliver(spool, "pacs") == 0
+    assert spool.resend("pacs", None, None, None) == 1, "the same once is enough"
+    assert deliver(spool, "pacs") == 1
+
+
+@pytest.mark.usefixtures("sender_is_a_destination")
+def test_nothing_is_sent_again_to_who_sent_it(spool):
+    accept(spool, planned("pacs"))
+    assert spool.resend("ct1", None, None, None) == 0
+    told = trail(spool)[1]
+    assert (told.destination, told.state, told.reason) == (
+        "ct1", "suppressed", "it came from there",
+    )  # fmt: skip
+    assert spool.ledger.claim("ct1", 9) == []
+
+
+@pytest.mark.usefixtures("sender_is_a_destination")
+def test_nothing_is_moved_to_who_sent_it(spool):
+    accept(spool, planned("pacs"))
+    assert move(spool, to="ct1") == 0
+    [delivery] = trail(spool)
+    assert (delivery.destination, delivery.state) == ("pacs", "queued")
+    assert delivery.note == "not moved to ct1: it came from there"
+
+
+def test_what_is_moved_or_sent_again_goes_after_an_earlier_version_that_waits_there(spool):
+    accept(spool, planned("archive"))
+    accept(spool, planned("pacs"))
+    assert move(spool) == 1
+    assert [deliver(spool, "archive") for _ in range(3)] == [1, 1, 0]
+    assert spool.resend("vna", None, None, None) == 2
+    assert [deliver(spool, "vna") for _ in range(3)] == [1, 1, 0]
