@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from router.config.mistakes import suggest
 from router.config.model import Listener
+from router.config.query_checks import check_queries
 from router.config.tree import Findings, Listing, Node, Scalar, Section, route_sections, scalars
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def cross_check(root: Section, findings: Findings) -> None:
                 findings.wrong(status, f"is the number {status.value} here; write 0x{status.raw}")
     _check_fallbacks(root, findings)
     _check_routes(root, findings)
+    check_queries(root, findings)
 
 
 def _check_fallbacks(root: Section, findings: Findings) -> None:

@@ -21,25 +21,6 @@ from router.config.querying import QueryRetrieve, QueryServiceName, Upstream
 from router.config.when import When
 from router.dataset import Path
 
-_AsBuilt = GetPydanticSchema(lambda _source, _handler: core_schema.any_schema())
-Chain = Annotated[tuple[ChainEntry, ...], _AsBuilt]
-
-
-def _written(default: Any) -> Any:  # noqa: ANN401
-    return Field(default)
-
-
-def _added(word: str, **default: Any) -> Any:  # noqa: ANN401
-    """What the loader adds: its own name, written in a file, is as unknown as any other."""
-    return Field(alias=f"({word})", **default)
-
-
-class Model(BaseModel):
-    """What every part of a configuration is: unchangeable, and nothing unknown in it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
-
-
 class Spool(Model):
     """Where everything accepted and not yet done is kept."""
 

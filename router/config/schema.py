@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 from pydantic import Tag
 
-from router.config.model import Config, Model
+from router.config.model import Config
+from router.config.parts import Model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

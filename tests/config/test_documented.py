@@ -55,7 +55,7 @@ def place(keys):
     *path, key = keys
     if path[:1] == ["destinations"] and len(path) > 1:
         path.insert(2, "folder" if path[1] == "vna" else "dicom")
-    if path[:1] in (["routes"], ["tests"]):
+    if path[:1] in (["routes"], ["tests"], ["query_retrieve"]):
         path.insert(1, "*")
     elif len(path) > 1:
         path[1] = "*"
@@ -105,13 +105,18 @@ def reference_tables():
         if line == "## Top level":
             about = [""]
         elif heading := re.fullmatch(r"## `(.*)`", line):
-            about = [heading[1].replace("NAME", "*") + (".*" if heading[1] in ("routes", "tests") else "")]
+            about = [
+                heading[1].replace("NAME", "*")
+                + (".*" if heading[1] in ("routes", "tests", "query_retrieve") else "")
+            ]
             if about == ["destinations.*"]:
                 about = [f"destinations.*.{kind}" for kind in ("dicom", "folder", "plugin")]
             elif about[0].startswith("destinations.*.retry"):
                 about = [f"destinations.*.{kind}.retry" for kind in ("dicom", "folder", "plugin")]
-            elif about[0].startswith("destinations.*.timeouts"):
-                about = ["destinations.*.dicom.timeouts"]
+            elif about[0] in ("destinations.*.timeouts", "destinations.*.query"):
+                about = [about[0].replace("*", "*.dicom")]
+            elif about == ["query_retrieve.accept"]:
+                about = ["query_retrieve.*.accept"]
         elif besides := re.match(r"`type: (\w+)` has besides|(Any other) type has besides", line):
             about = [f"destinations.*.{besides[1] or 'plugin'}"]
         elif line.startswith("##"):
