@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _EXPECTED = "times of the week such as 18:00-06:00, Sat-Sun or Mon-Fri 12:00-13:00"
-_PERIOD = re.compile(
+PERIOD_PATTERN = (
     r"(?:([A-Za-z]+)(?:\s*-\s*([A-Za-z]+))?)?\s*"
     r"(?:(\d{1,2}):(\d\d)\s*-\s*(\d{1,2}):(\d\d))?"
 )
+_PERIOD = re.compile(PERIOD_PATTERN)
 _WEEK = 8  # days in which every period begins once, from any moment of today on
 
 

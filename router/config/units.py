@@ -20,6 +20,16 @@ _RATES = {
 _AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z/]*)")
 
 
+def _pattern(units: Mapping[str, float]) -> str:
+    """What can be an amount; only 0 has no unit."""
+    return rf"0+(\.0+)?|\d+(\.\d+)?\s*({'|'.join(units)})"
+
+
+DURATION_PATTERN = _pattern(_SECONDS)
+SIZE_PATTERN = _pattern(_BYTES)
+RATE_PATTERN = _pattern(_RATES)
+
+
 def duration(value: object) -> float:
     """Seconds of `500 ms`, `30 s`, `5 min`, `1 h`, `1 d` or 0; ValueError says what is wrong."""
     return _amount(value, _SECONDS, "a time such as 30 s, 5 min, 1 h or 1 d")

@@ -19,6 +19,7 @@ from pydantic_core import PydanticKnownError
 from pydicom.charset import python_encoding
 from pydicom.uid import AllTransferSyntaxes
 
+from router.config import value_schemas as s
 from router.config.mistakes import nearest
 from router.config.schedule import Period, period
 from router.config.units import duration, duration_or_never, rate, size, size_or_unlimited
@@ -129,12 +130,13 @@ _MADE = (
     *("ExplicitVRLittleEndian", "ImplicitVRLittleEndian", "RLELossless", "JPEGLSLossless"),
     *("JPEG2000Lossless", "JPEGLSNearLossless", "JPEG2000"),
 )
+_MADE_UIDS = frozenset(map(_TRANSFER_SYNTAXES.get, _MADE))
 
 
 def made_transfer_syntax(text: str) -> str:
     """One that objects may be turned into; ValueError names them all."""
     uid = transfer_syntax(text)
-    if uid not in map(_TRANSFER_SYNTAXES.get, _MADE):
+    if uid not in _MADE_UIDS:
         raise ValueError(f"'{text}': the router turns objects into these only: {', '.join(_MADE)}")
     return uid
 
@@ -207,30 +209,42 @@ AsIsOr = Annotated[
     _word_or_list("as_is"),
 ]
 
-Duration = Annotated[float, PlainValidator(duration)]
-DurationOrNever = Annotated[float, PlainValidator(duration_or_never)]
-CloseAfter = Annotated[float | Literal["study"], PlainValidator(close_after)]
-Size = Annotated[int, PlainValidator(size)]
-SizeOrUnlimited = Annotated[float, PlainValidator(size_or_unlimited)]
-Rate = Annotated[float, PlainValidator(rate)]
-Schedule = Many[Annotated[Period, PlainValidator(lambda value: period(_text(value)))]]
-WebAddress = Annotated[str, AfterValidator(web_address)]
-Count = Annotated[int, _whole(1)]
-Workers = Annotated[int | Literal["auto"], PlainValidator(workers)]
-Priority = Annotated[int, _whole(-(2**31), 2**31)]
-Status = Annotated[int, PlainValidator(dimse_status)]
-ListenPort = Annotated[int, _whole(0, 65535)]
-PeerPort = Annotated[int, _whole(1, 65535)]
-Name = Annotated[str, AfterValidator(name)]
-AETitle = Annotated[str, AfterValidator(ae_title)]
-CallingAETitle = Annotated[str, AfterValidator(calling_ae_title)]
-BindAddress = Annotated[str, AfterValidator(bind_address)]
-IPAddress = Annotated[str, AfterValidator(ip_address)]
-HostName = Annotated[str, AfterValidator(host_name)]
-Network = Annotated[IPNetwork, PlainValidator(lambda value: network(_text(value)))]
-TransferSyntax = Annotated[str, AfterValidator(transfer_syntax)]
-MadeTransferSyntax = Annotated[str, AfterValidator(made_transfer_syntax)]
-CharacterSet = Annotated[str, AfterValidator(character_set)]
-TimeZone = Annotated[ZoneInfo | None, PlainValidator(lambda value: time_zone(_text(value)))]
-AbsolutePath = Annotated[Path, PlainValidator(_absolute)]
-PathTemplateText = Annotated[str, AfterValidator(path_template)]
+Duration = Annotated[float, PlainValidator(duration), s.DURATION]
+DurationOrNever = Annotated[float, PlainValidator(duration_or_never), s.DURATION_OR_NEVER]
+CloseAfter = Annotated[float | Literal["study"], PlainValidator(close_after), s.CLOSE_AFTER]
+Size = Annotated[int, PlainValidator(size), s.SIZE]
+SizeOrUnlimited = Annotated[float, PlainValidator(size_or_unlimited), s.SIZE_OR_UNLIMITED]
+Rate = Annotated[float, PlainValidator(rate), s.RATE]
+Schedule = Many[Annotated[Period, PlainValidator(lambda value: period(_text(value))), s.PERIOD]]
+WebAddress = Annotated[str, AfterValidator(web_address), s.WEB_ADDRESS]
+Count = Annotated[int, _whole(1), s.whole(1)]
+Workers = Annotated[int | Literal["auto"], PlainValidator(workers), s.whole(1, None, "auto")]
+Priority = Annotated[int, _whole(-(2**31), 2**31), s.whole(-(2**31), 2**31)]
+Status = Annotated[int, PlainValidator(dimse_status), s.STATUS]
+ListenPort = Annotated[int, _whole(0, 65535), s.whole(0, 65535)]
+PeerPort = Annotated[int, _whole(1, 65535), s.whole(1, 65535)]
+Name = Annotated[str, AfterValidator(name), s.NAME]
+AETitle = Annotated[str, AfterValidator(ae_title), s.AE_TITLE]
+CallingAETitle = Annotated[str, AfterValidator(calling_ae_title), s.CALLING_AE_TITLE]
+BindAddress = Annotated[str, AfterValidator(bind_address), s.BIND_ADDRESS]
+IPAddress = Annotated[str, AfterValidator(ip_address), s.ADDRESS]
+HostName = Annotated[str, AfterValidator(host_name), s.HOST_NAME]
+Network = Annotated[IPNetwork, PlainValidator(lambda value: network(_text(value))), s.NETWORK]
+TransferSyntax = Annotated[
+    str,
+    AfterValidator(transfer_syntax),
+    s.one_of(
+        (uid.keyword for uid in AllTransferSyntaxes),
+        also=_TRANSFER_SYNTAXES,
+        pattern=_PRIVATE_UID.pattern,
+    ),
+]
+MadeTransferSyntax = Annotated[
+    str,
+    AfterValidator(made_transfer_syntax),
+    s.one_of(_MADE, also=(n for n, uid in _TRANSFER_SYNTAXES.items() if uid in _MADE_UIDS)),
+]
+CharacterSet = Annotated[str, AfterValidator(character_set), s.one_of(python_encoding)]
+TimeZone = Annotated[ZoneInfo | None, PlainValidator(lambda value: time_zone(_text(value))), s.TEXT]
+AbsolutePath = Annotated[Path, PlainValidator(_absolute), s.TEXT]
+PathTemplateText = Annotated[str, AfterValidator(path_template), s.TEXT]
