@@ -3,12 +3,11 @@
 `{private: CREATOR}` is all that creator's elements at any depth, `{private: all}` all private ones.
 """
 
-from collections.abc import Iterator
 from typing import Literal
 
 from pydicom.dataset import Dataset
 
-from router import ElementPath, Instance, element_places, hookimpl
+from router import ElementPath, Instance, element_places, hookimpl, levels
 
 Private = dict[Literal["private"], str]
 
@@ -24,7 +23,7 @@ class Remove:
             for dataset, tag in element_places(instance.dataset, path):
                 dataset.pop(tag, None)
         if self._creators:
-            for dataset in _with_items(instance.dataset):
+            for dataset in levels(instance.dataset):
                 self._remove_private(dataset)
 
     @hookimpl
@@ -46,14 +45,3 @@ class Remove:
         for tag in private:
             if (tag.group, tag.element) in owned or (tag.group, tag.element >> 8) in owned:
                 del dataset[tag]
-
-
-def _with_items(dataset: Dataset) -> Iterator[Dataset]:
-    """The data set and the items of its sequences at any depth, outermost first."""
-    waiting = [dataset]
-    while waiting:
-        each = waiting.pop()
-        yield each
-        for tag in list(each.keys()):
-            if tag in each and each.get_item(tag).VR == "SQ":
-                waiting += each[tag].value

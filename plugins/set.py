@@ -4,82 +4,80 @@ Templates see the instance as it was before this step; a value missing in one ho
 An empty value empties the element; sequences on the way to an element are made if missing.
 """
 
-from pydicom import config
-from pydicom.datadict import dictionary_VR, private_dictionary_VR
 from pydicom.dataelem import DataElement
 
-from router import ElementPath, Hold, Instance, Template, element_places, hookimpl
+from router import (
+    WITHOUT_TEXT,
+    ElementPath,
+    Instance,
+    Template,
+    element_places,
+    element_value,
+    element_vr,
+    hookimpl,
+    write_texts,
+)
 
 Value = Template | int | float | None
-
-_WITHOUT_TEXT = ("SQ", "OB", "OD", "OF", "OL", "OV", "OW", "UN", "AT")
-_WHOLE_NUMBERS = ("US", "SS", "UL", "SL", "UV", "SV")
-_BINARY_FRACTIONS = ("FL", "FD")
 
 
 class SetElements:
     def __init__(self, values: dict[ElementPath, list[Value] | Value], /) -> None:
-        self._values = {
-            path: value if isinstance(value, list) else [value] for path, value in values.items()
+        self._values: dict[ElementPath, list[Value]] = {
+            path: [part for part in _listed(value) if part is not None and _text(part) != ""]
+            for path, value in values.items()
         }
-        for path, parts in self._values.items():
-            if _vr(path) in _WITHOUT_TEXT:
-                raise ValueError(f"{path} has VR {_vr(path)}, which cannot be set")
-            texts = [part.constant if isinstance(part, Template) else part for part in parts]
-            _check_constant(path, texts)
+        constants = {path: _constant(path, parts) for path, parts in self._values.items()}
+        self._constants = {path: made for path, made in constants.items() if made is not None}
 
     @hookimpl
     def rewrite_instance(self, instance: Instance) -> None:
-        made = [(path, _rendered(path, parts, instance)) for path, parts in self._values.items()]
-        for path, value in made:
+        rendered = {
+            path: [_rendered(part, instance) for part in parts]
+            for path, parts in self._values.items()
+            if path not in self._constants
+        }
+        for path in self._values:
+            constant = self._constants.get(path)
             for dataset, tag in element_places(instance.dataset, path, create=True):
-                dataset[tag] = DataElement(tag, _vr(path), value)
+                if constant is None:
+                    write_texts(dataset, tag, rendered[path])
+                else:
+                    vr, value = constant.VR, constant.value
+                    dataset[tag] = DataElement(tag, vr, value, already_converted=True)
 
     @hookimpl
     def rewrite_outgoing(self, instance: Instance) -> None:
         self.rewrite_instance(instance)
 
 
-def _check_constant(path: ElementPath, texts: list[str | int | float | None]) -> None:
-    given = [str(text) for text in texts if text is not None]
+def _listed(value: list[Value] | Value) -> list[Value]:
+    return value if isinstance(value, list) else [value]
+
+
+def _text(part: Value) -> str | None:
+    """What a value says for every instance, None where that depends."""
+    return part.constant if isinstance(part, Template) else str(part)
+
+
+def _rendered(part: Value, instance: Instance) -> str:
+    return part.render(instance) if isinstance(part, Template) else str(part)
+
+
+def _constant(path: ElementPath, parts: list[Value]) -> DataElement | None:
+    """What the element is set to in every instance, None where that depends.
+
+    ValueError where it cannot be set to that.
+    """
+    vr = element_vr(path)
+    texts = [text for text in map(_text, parts) if text is not None]
     try:
-        if len(given) == len(texts):
-            _checked(path, given)
-    except ValueError:
-        raise ValueError(f"{path} does not take {', '.join(map(repr, given))}") from None
-
-
-def _rendered(path: ElementPath, parts: list[Value], instance: Instance) -> object:
-    texts = [
-        part.render(instance) if isinstance(part, Template) else str(part)
-        for part in parts
-        if part is not None and not (isinstance(part, Template) and part.constant == "")
-    ]
-    try:
-        return _checked(path, texts)
-    except ValueError:
-        raise Hold(f"{path} does not take what it is to be set to (VR {_vr(path)})") from None
-
-
-def _checked(path: ElementPath, texts: list[str]) -> object:
-    """The value as pydicom takes it; ValueError when it does not fit the VR (PS3.5 6.2)."""
-    vr = _vr(path)
-    values: list[object] = list(texts)
-    if vr in _WHOLE_NUMBERS:
-        values = [int(text) for text in texts]
-    elif vr in _BINARY_FRACTIONS:
-        values = [float(text) for text in texts]
-    value = values[0] if len(values) == 1 else values or None
-    DataElement(path.steps[-1].tag, vr, value, validation_mode=config.RAISE)
-    return value
-
-
-def _vr(path: ElementPath) -> str:
-    """The element's VR; of several possible the first (`US or SS`)."""
+        value = element_value(vr, texts)
+    except (ValueError, OverflowError):
+        if vr[-2:] in WITHOUT_TEXT:
+            raise ValueError(f"{path} has VR {vr}, which cannot be set") from None
+        raise ValueError(f"{path} does not take {', '.join(map(repr, texts))}") from None
     step = path.steps[-1]
-    try:
-        if step.creator:
-            return private_dictionary_VR(step.tag, step.creator)
-        return dictionary_VR(step.tag)[:2]
-    except KeyError:
-        return "LO" if step.creator else "UN"
+    if len(texts) != len(parts) or len(texts) > 1 or step.creator:
+        return None  # a list could be changed by the next plugin; a private VR is the instance's
+    return DataElement(step.tag, vr, value)

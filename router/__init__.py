@@ -1,6 +1,16 @@
 """The names a plugin may import."""
 
-from router.elements import ElementPath, element_places
+from router.elements import (
+    WITHOUT_TEXT,
+    ElementPath,
+    element_places,
+    element_texts,
+    element_value,
+    element_vr,
+    levels,
+    read_texts,
+    write_texts,
+)
 from router.files import write_durably
 from router.hookspecs import hookimpl
 from router.instance import (
@@ -18,6 +28,8 @@ from router.instance import (
     Study,
     Unavailable,
 )
+from router.tables import Table
+from router.leaving import read_value, repeated_elements, written_header
 from router.template import PathTemplate, Template
 from router.when import When
 
@@ -36,10 +48,18 @@ __all__ = [
     "Sender",
     "Skip",
     "Study",
+    "Table",
     "Template",
     "Unavailable",
+    "WITHOUT_TEXT",
     "When",
     "element_places",
+    "element_texts",
+    "element_value",
+    "element_vr",
     "hookimpl",
+    "levels",
+    "read_texts",
     "write_durably",
+    "write_texts",
 ]

@@ -28,6 +28,7 @@ VOCABULARY = {
     "hookspecs",
     "instance",
     "status",
+    "tables",
     "template",
     "when",
 }
@@ -43,6 +44,7 @@ IMPORTS = {
     "hookspecs": VOCABULARY,
     "instance": VOCABULARY,
     "status": set(),
+    "tables": VOCABULARY,
     "template": VOCABULARY,
     "testing": VOCABULARY,
     "when": VOCABULARY,

@@ -20,15 +20,20 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """An element at the end of zero or more sequences, all of whose items are meant."""
+    """An element at the end of zero or more sequences, all of whose items are meant.
+
+    `everywhere`: the path begins in the data set and in every item of every sequence.
+    """
 
     text: str
     steps: tuple[Step, ...]
+    everywhere: bool = False
 
     def __str__(self) -> str:
         return self.text
 
 
+_EVERYWHERE = "**."
 _STEP = re.compile(
     r"(?P<keyword>[A-Za-z]\w*)"
     r"|\(\s*(?P<group>[0-9A-Fa-f]{4})\s*,\s*"
@@ -40,10 +45,13 @@ _STEP = re.compile(
 def parse_path(text: str) -> Path:
     """Parse `Modality`, `(0010,0020)`, `(0029,10,CREATOR)` or such steps joined by dots.
 
+    `**.` before them stands for every level: the data set and all items at any depth.
+
     ValueError says what is wrong and names the nearest known keyword.
     """
     steps: list[Step] = []
-    at = 0
+    everywhere = text.startswith(_EVERYWHERE)
+    at = len(_EVERYWHERE) if everywhere else 0
     while True:
         match = _match(text, at)
         if match is None:
@@ -56,7 +64,7 @@ def parse_path(text: str) -> Path:
             break
         _require_sequence(steps[-1], match[0])
         at = match.end() + 1
-    return Path(text, tuple(steps))
+    return Path(text, tuple(steps), everywhere)
 
 
 def _match(text: str, at: int) -> re.Match[str] | None:

@@ -41,14 +41,14 @@ def values(scan: Scan, path: Path) -> tuple[str, ...] | None:
     are searched.
     """
     found = None
-    for level, span in _find(_Level.top(scan), path.steps):
+    for level, span in _found(scan, path):
         found = (found or ()) + level.text(span)
     return found
 
 
 def exists(scan: Scan, path: Path) -> bool:
     """Whether there is at least one element `path` leads to, empty or not."""
-    return any(True for _ in _find(_Level.top(scan), path.steps))
+    return any(True for _ in _found(scan, path))
 
 
 def first(scan: Scan, path: Path) -> str:
@@ -99,6 +99,16 @@ class _Level:
             spans = element_spans(self.scan, item.value, item.value + item.length, encoding)
             yield _Level(self.scan, by_tag(spans), encoding, self.codecs, self.signed)
 
+    def all(self) -> Iterator[_Level]:
+        """This level and the items of its sequences at any depth, outermost first."""
+        waiting = [self]
+        while waiting:
+            level = waiting.pop()
+            yield level
+            for span in level.elements.values():
+                if level.scan.is_sequence(span):
+                    waiting += level.items(span)
+
     def text(self, span: Span) -> tuple[str, ...]:
         if self.scan.is_sequence(span):
             return ()
@@ -140,6 +150,12 @@ class _Level:
         order = "<" if self.encoding.little else ">"
         count = len(value) // struct.calcsize(order + code)
         return struct.unpack_from(f"{order}{count}{code}", value)
+
+
+def _found(scan: Scan, path: Path) -> Iterator[tuple[_Level, Span]]:
+    top = _Level.top(scan)
+    for level in top.all() if path.everywhere else (top,):
+        yield from _find(level, path.steps)
 
 
 def _find(level: _Level, steps: Sequence[Step]) -> Iterator[tuple[_Level, Span]]:
