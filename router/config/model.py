@@ -21,6 +21,7 @@ from router.config.querying import QueryRetrieve, QueryServiceName, Upstream
 from router.config.when import When
 from router.dataset import Path
 
+
 class Spool(Model):
     """Where everything accepted and not yet done is kept."""
 

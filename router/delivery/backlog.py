@@ -200,6 +200,18 @@ class Backlog:
         future.add_done_callback(lambda done: self._recorded(attempt, done.exception()))
         return future
 
+    def withdrawn(self, task: DeliveryTask) -> bool:
+        """Whether somebody holds, discards or moves it, now that it was taken."""
+        return self._ledger.is_withdrawn(task.delivery_id)
+
+    def overdue(self) -> Sequence[DeliveryTask]:
+        """Some of what has waited longer than `hold_after`, to be held."""
+        after = self.settings.retry.hold_after
+        if after == float("inf"):
+            return []
+        before = datetime.now(UTC) - timedelta(seconds=after)
+        return self._ledger.claim_overdue(self.name, before, BATCH)
+
     def waits_too_long(self, task: DeliveryTask) -> bool:
         after = self.settings.retry.hold_after
         age = datetime.now(UTC) - task.first_queued

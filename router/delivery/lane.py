@@ -81,6 +81,9 @@ class Lane(threading.Thread):
             if self._backlog.halted:
                 self._backlog.give_back(tasks[index:])
                 return
+            if self._backlog.withdrawn(task):
+                self._backlog.give_back([task])
+                continue
             try:
                 self._send(task)
             except Unavailable as failure:
@@ -93,11 +96,8 @@ class Lane(threading.Thread):
         try:
             probe(tasks[0])
         except Unavailable as failure:
-            given_up = [task for task in tasks if self._waits_too_long(task)]
-            for task in given_up:
-                self._write_down(task, "held", failure.status, failure.reason)
-            unsent = [task for task in tasks if task not in given_up]
-            self._backlog.failed(self._number, unsent, failure.reason)
+            self._backlog.failed(self._number, tasks, failure.reason)
+            self._hold_overdue(failure)
             return False
         return True
 
@@ -149,6 +149,12 @@ class Lane(threading.Thread):
             due = None if isinstance(failure, NotReached) else self._behind_the_others(task)
             self._write_down(task, "retry", failure.status, failure.reason, due)
         self._backlog.failed(self._number, rest, failure.reason)
+        self._hold_overdue(failure)
+
+    def _hold_overdue(self, failure: Unavailable) -> None:
+        while tasks := self._backlog.overdue():
+            for task in tasks:
+                self._write_down(task, "held", failure.status, failure.reason)
 
     def _waits_too_long(self, task: DeliveryTask) -> bool:
         own = task.destination == self._backlog.name

@@ -7,12 +7,14 @@ before the commit.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import defaultdict, deque
 from typing import TYPE_CHECKING
 
-from router.spool.codec import now_microseconds, optional_time
+from router.spool.codec import now_microseconds, optional_time, to_microseconds
 from router.spool.records import WaitingStudy
+from router.spool.repeats import AFTER_ANOTHER
 from router.spool.studies import WaitingDeliveries
 from router.spool.tasks import copy_task, delivery_task, released_instance
 
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 
     Choose = Callable[[Sequence[WaitingStudy]], int | None]
 
+MOST_BYTES = (
+    64 << 20
+)  # of a study at a time, and one instance more: others may be waiting to overtake
 RECEIVED = """
 SELECT id FROM copies INDEXED BY copies_received WHERE state = 'received'
 ORDER BY priority DESC, instance, id LIMIT ?
@@ -42,6 +47,13 @@ WHERE destination = ? AND state = 'queued' ORDER BY priority DESC, study, id LIM
 WAITED = """
 SELECT -priority, study, id FROM deliveries INDEXED BY deliveries_waiting
 WHERE destination = ? AND state = 'waiting' AND due <= ? ORDER BY due LIMIT ?
+"""
+OVERDUE = f"""
+SELECT id FROM deliveries INDEXED BY deliveries_queued
+WHERE destination = :to AND state = 'queued' AND first_queued < :before
+UNION ALL SELECT id FROM deliveries INDEXED BY deliveries_waiting
+WHERE destination = :to AND state = 'waiting' AND due < {AFTER_ANOTHER} AND first_queued < :before
+LIMIT :limit
 """
 RELEASED = """
 SELECT id FROM instances INDEXED BY instances_released WHERE state = 'released'
@@ -67,6 +79,7 @@ class Claims:
         self._copies: set[int] = set()
         self._deliveries: defaultdict[str, set[int]] = defaultdict(set)
         self._destinations: dict[int, str] = {}  # of the claimed deliveries
+        self._withdrawn: set[int] = set()  # those of them that are not to be sent after all
         self._ended_copies: deque[int] = deque()
         self._ended_deliveries: deque[int] = deque()
 
@@ -105,6 +118,19 @@ class Claims:
             offered = [WaitingStudy(study, len(rows)) for study, rows in studies.items()]
             chosen = choose(offered) if offered else None
             rows = [] if chosen is None else studies[chosen][:limit]
+            tasks = self._claimed(destination, rows, MOST_BYTES)
+        return tasks
+
+    def overdue(self, destination: str, before: datetime, limit: int) -> list[DeliveryTask]:
+        with self._lock, self._connection:
+            self._drop_ended()
+            values = {
+                "to": destination,
+                "before": to_microseconds(before),
+                "limit": limit + len(self._deliveries[destination]),
+            }
+            found = self._connection.execute(OVERDUE, values)
+            rows = [row for (row,) in found if row not in self._destinations][:limit]
             tasks = self._claimed(destination, rows)
         return tasks
 
@@ -135,6 +161,14 @@ class Claims:
         """Finished and committed, or given back. Never blocks."""
         self._ended_deliveries.extend(ids)
 
+    def withdraw(self, ids: Iterable[int]) -> None:
+        """Whoever has claimed one of these is to give it back."""
+        with self._lock:
+            self._withdrawn.update(row for row in ids if row in self._destinations)
+
+    def is_withdrawn(self, row: int) -> bool:
+        return row in self._withdrawn
+
     def sending(self, destination: str) -> int:
         with self._lock:
             self._drop_ended()
@@ -144,10 +178,17 @@ class Claims:
         with self._lock:
             self._connection.close()
 
-    def _claimed(self, destination: str, rows: list[int]) -> list[DeliveryTask]:
-        tasks = [delivery_task(self._connection, row, self._paths) for row in rows]
-        self._deliveries[destination].update(rows)
-        self._destinations.update(dict.fromkeys(rows, destination))
+    def _claimed(
+        self, destination: str, rows: Iterable[int], most_bytes: float = math.inf
+    ) -> list[DeliveryTask]:
+        """The tasks of these rows, of the first ones when all together are too large."""
+        tasks: list[DeliveryTask] = []
+        for row in rows:
+            if sum(task.size for task in tasks) >= most_bytes:
+                break
+            tasks.append(delivery_task(self._connection, row, self._paths))
+            self._deliveries[destination].add(row)
+            self._destinations[row] = destination
         return tasks
 
     def _drop_ended(self) -> None:
@@ -156,6 +197,7 @@ class Claims:
         while self._ended_deliveries:
             row = self._ended_deliveries.popleft()
             destination = self._destinations.pop(row, None)
+            self._withdrawn.discard(row)
             if destination is not None:
                 self._deliveries[destination].discard(row)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from router.spool.accepting import settle_instance
 from router.spool.repeats import AFTER_ANOTHER, judge_followers
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from router.spool.transaction import Transaction
     from router.spool.writer import Writer
 
+Step: TypeAlias = "Callable[[Transaction], int]"
+
 STEP = 500  # rows per commit, so that intake gets in between
 
 
@@ -27,6 +29,7 @@ class Command:
     deliveries: str | None = None
     copies: str | None = None
     instances: str | None = None
+    withdraws: bool = False  # what is claimed is not to be sent after all
 
 
 _TRIED_LATER = "state = 'held' AND retry_at IS NOT NULL"
@@ -37,6 +40,7 @@ HOLD = Command(
     " WHERE state IN ('queued', 'waiting')",
     "state = 'held', retry_at = NULL, reason = :reason, plugin = NULL, hook = NULL"
     f" WHERE (state = 'received' OR {_TRIED_LATER})",
+    withdraws=True,
 )
 RELEASE = Command(
     "state = 'queued', due = NULL, attempts = 0, refusals = 0, reason = NULL WHERE state = 'held'",
@@ -54,6 +58,7 @@ DISCARD = Command(
     "state = 'discarded', retry_at = NULL, reason = :reason, plugin = NULL, hook = NULL"
     " WHERE state IN ('received', 'held')",
     "state = 'discarded', reason = :reason WHERE state IN ('held', 'released')",
+    withdraws=True,
 )
 _RETURNED = {
     "deliveries": "instance, destination, state",
@@ -62,9 +67,7 @@ _RETURNED = {
 }
 
 
-def steps(
-    command: Command, selected: Mapping[Kind, Sequence[int]], reason: str
-) -> Iterator[Callable[[Transaction], int]]:
+def steps(command: Command, selected: Mapping[Kind, Sequence[int]], reason: str) -> Iterator[Step]:
     """Change the selected rows that are still in a state the command is for, counting them."""
     for kind, ids in selected.items():
         change = getattr(command, kind)
@@ -99,7 +102,7 @@ def _change(
     return count
 
 
-def in_steps(writer: Writer, operations: Iterator[Callable[[Transaction], int]]) -> Future[int]:
+def in_steps(writer: Writer, operations: Iterator[Step]) -> Future[int]:
     """Run the operations one commit after the other; the result is the sum of theirs."""
     result: Future[int] = Future()
     result.set_running_or_notify_cancel()

@@ -89,6 +89,16 @@ class Ledger(Protocol):
         Costs the same however much waits. `stand_in` says who will get them in its stead.
         """
 
+    def claim_overdue(
+        self, destination: str, before: datetime, limit: int
+    ) -> Sequence[DeliveryTask]:
+        """Deliveries that were queued before then and could be sent, to be held."""
+
+    def is_withdrawn(self, delivery_id: int) -> bool:
+        """Whether a claimed delivery was held, discarded or moved since: give it back unsent.
+        Costs nothing.
+        """
+
     def waiting_kinds(self, destination: str) -> set[tuple[str, str]]:
         """The (SOP class, transfer syntax) UIDs of what is to be sent next."""
 

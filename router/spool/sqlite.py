@@ -127,6 +127,14 @@ class SqliteLedger(SqliteCommands, SqliteStudies):
             return []
         return self._claims.deliveries_of_study(destination, limit, choose, stand_in)
 
+    def claim_overdue(
+        self, destination: str, before: datetime, limit: int
+    ) -> Sequence[DeliveryTask]:
+        return self._claims.overdue(destination, before, limit)
+
+    def is_withdrawn(self, delivery_id: int) -> bool:
+        return self._claims.is_withdrawn(delivery_id)
+
     def waiting_kinds(self, destination: str) -> set[tuple[str, str]]:
         with self._read() as reader:
             return kinds(reader, destination)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from router.spool import commands, listing, redirecting
 from router.spool.codec import to_microseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator, Sequence
     from concurrent.futures import Future
     from contextlib import AbstractContextManager
     from datetime import datetime
 
     import apsw
 
+    from router.spool.claims import Claims
     from router.spool.records import Selection
+    from router.spool.transaction import Transaction
     from router.spool.writer import Writer
 
 
@@ -23,6 +27,7 @@ class SqliteCommands:
     """See `Ledger`. Each reads which rows are meant, then changes those that still fit."""
 
     _writer: Writer
+    _claims: Claims
 
     def _read(self) -> AbstractContextManager[apsw.Connection]:
         raise NotImplementedError
@@ -60,7 +65,8 @@ class SqliteCommands:
     def move(self, selection: Selection, to: str) -> Future[int]:
         with self._read() as reader:
             selected = listing.select_ids(reader, selection)
-        return commands.in_steps(self._writer, redirecting.move(selected["deliveries"], to))
+        steps = redirecting.move(selected["deliveries"], to)
+        return self._withdrawing(steps, selected["deliveries"])
 
     def resend(
         self, to: str, study: str | None, route: str | None, since: datetime | None
@@ -79,4 +85,16 @@ class SqliteCommands:
     ) -> Future[int]:
         with self._read() as reader:
             selected = listing.select_ids(reader, selection, whole_copies)
-        return commands.in_steps(self._writer, commands.steps(command, selected, reason))
+        steps = commands.steps(command, selected, reason)
+        return self._withdrawing(steps, selected["deliveries"] if command.withdraws else ())
+
+    def _withdrawing(
+        self, steps: Iterator[commands.Step], deliveries: Sequence[int]
+    ) -> Future[int]:
+        """Run the steps; then whoever has claimed one of the deliveries is to give it back."""
+
+        def withdraw(transaction: Transaction) -> int:
+            transaction.after_commit.append(partial(self._claims.withdraw, deliveries))
+            return 0
+
+        return commands.in_steps(self._writer, chain(steps, [withdraw] if deliveries else ()))

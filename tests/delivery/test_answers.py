@@ -218,9 +218,34 @@ def test_hold_after_holds_what_a_failing_destination_could_not_be_given(
     retry = "retry: {first: 50 ms, longest: 50 ms, hold_after: 150 ms}"
     text = destination(Nobody).replace("retry: {first: 100 ms, longest: 200 ms}", retry)
     site.start(text)
-    uids = [site.queue() for _ in range(3)]
+    uids = [site.queue(study=f"1.{number % 3}") for number in range(50)]
     wait_until(lambda: all(site.state(uid) == "held" for uid in uids))
-    assert "Connection refused" in site.trail(uids[-1]).reason
+    assert all("Connection refused" in site.trail(uid).reason for uid in uids)
+
+
+@pytest.mark.parametrize("command", ["hold", "discard", "move"])
+def test_what_is_held_or_given_up_is_not_sent_though_it_was_about_to_be(
+    scp, wait_until, command, site
+):
+    sending, go_on = threading.Event(), threading.Event()
+
+    def answer(event):
+        sending.set()
+        go_on.wait(20)
+        return status(0)
+
+    peer = scp(answer)
+    uids = [site.queue() for _ in range(5)]
+    site.start(destination(peer))
+    assert sending.wait(20)
+    word = "vna" if command == "move" else "no"
+    assert getattr(site.ledger, command)(Selection(destination="pacs"), word).result(20) == 5
+    go_on.set()
+    to = "vna" if command == "move" else "pacs"
+    wait_until(lambda: site.state(uids[0], to) == "delivered")
+    last = site.queue()
+    wait_until(lambda: site.state(last) == "delivered")
+    assert peer.uids == [uids[0], last]
 
 
 @pytest.mark.parametrize("moment", ["while it is sent", "after the last fragment"])

@@ -129,6 +129,24 @@ def test_a_discarded_delivery_that_was_sent_after_all_is_delivered(spool: Spool)
     assert deliveries(spool) == [("pacs", "clinical", "delivered")]
 
 
+@pytest.mark.parametrize("command", ["hold", "discard", "move"])
+def test_who_has_claimed_a_delivery_learns_that_it_is_not_to_be_sent(
+    spool: Spool, command: str
+) -> None:
+    for number in range(3):
+        accept(spool, planned("pacs"), uid=f"1.{number}", study_instance_uid=f"1.{number}")
+    tasks = spool.ledger.claim("pacs", 2)
+    meant = Selection(study_instance_uid="1.1")
+    word = "vna" if command == "move" else "no"
+    assert getattr(spool.ledger, command)(meant, word).result(20) == 1
+    assert [spool.ledger.is_withdrawn(task.delivery_id) for task in tasks] == [False, True]
+    spool.ledger.release_claims([task.delivery_id for task in tasks])
+    spool.ledger.release(meant).result(20)
+    again = [task for to in ("pacs", "vna") for task in spool.ledger.claim(to, 9)]
+    assert {task.sop_instance_uid for task in again} >= {"1.0", "1.2"}
+    assert not any(spool.ledger.is_withdrawn(task.delivery_id) for task in again)
+
+
 def test_commands_take_many_rows_in_several_steps(
     spool: Spool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,13 +1,13 @@
 """Claiming study by study, and a ledger of the version before that could not."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import apsw
 
-from router.spool import Attempt, Selection, Spool, StandIn
+from router.spool import Attempt, Selection, Spool, StandIn, Stored
 from router.spool.studies import MOST_COUNTED
 
-from .making import ASSOCIATION, NOW, accept, delivered, planned
+from .making import ASSOCIATION, META, NOW, accept, delivered, planned, write_file
 
 
 def fill(spool: Spool, *studies: tuple[str, int]) -> None:
@@ -153,3 +153,24 @@ def downgrade(path) -> None:
         PRAGMA user_version = 1;
     """)
     connection.close()
+
+
+def test_of_a_study_no_more_is_claimed_at_a_time_than_is_soon_sent(spool):
+    for number in range(5):
+        uid = f"1.{number}"
+        large = Stored(write_file(spool, b"data"), len(META), 40 << 20)
+        accept(spool, planned("pacs"), uid=uid, study_instance_uid="1", stored=large)
+    assert claim(spool, 0) == ["1.0", "1.1"]
+    assert claim(spool, 0) == ["1.2", "1.3"]
+    assert waiting(spool) == [1]
+
+
+def test_what_has_waited_for_long_is_claimed_to_be_held(spool):
+    fill(spool, ("1.9", 3), ("1.2", 2))
+    [first, *_] = spool.ledger.claim("pacs", 1)
+    later = datetime.now(UTC) + timedelta(hours=1)
+    spool.ledger.finish([Attempt(first.delivery_id, NOW, "refused", 0xC000, "", later)]).result(20)
+    assert spool.ledger.claim_overdue("pacs", NOW, 9) == []
+    assert spool.ledger.claim_overdue("vna", later, 9) == []
+    found = [len(spool.ledger.claim_overdue("pacs", later, 3)) for _ in range(3)]
+    assert found == [3, 2, 0]
