@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 
 from pydicom._dicom_dict import DicomDictionary
 from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
@@ -42,6 +43,7 @@ _STEP = re.compile(
 )
 
 
+@lru_cache(maxsize=1024)
 def parse_path(text: str) -> Path:
     """Parse `Modality`, `(0010,0020)`, `(0029,10,CREATOR)` or such steps joined by dots.
 
