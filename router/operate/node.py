@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
 import threading
 import time
@@ -19,6 +18,7 @@ from router.operate.actions import Actions
 from router.operate.alarms import Alarms
 from router.operate.control import ControlServer
 from router.operate.housekeeping import Housekeeping
+from router.operate.signals import Stopping
 from router.operate.words import titles
 from router.routing import (
     DestinationHooks,
@@ -44,7 +44,7 @@ log = logging.getLogger("router.node")
 _ASSOCIATIONS_END = 10.0
 _WORK_ENDS = 10.0
 # Threads without which a router would only seem to run; every other may be a plugin's.
-_VITAL = ("control", "deliver-", "housekeeping", "ledger", "lobby", "processor")
+_VITAL = ("control", "deliver-", "housekeeping", "ledger", "lobby", "processor", "stopping")
 
 
 class Node:
@@ -184,14 +184,14 @@ class _Live(Actions):
 
 
 def run_node(path: Path, config: Config) -> int:
-    """Run until SIGTERM or SIGINT; a second Ctrl-C ends it at once. Returns the exit code: 1 when
-    it had to end because a part of it had.
+    """Run until SIGTERM or SIGINT; another one ends it at once. Returns the exit code: 1 when it
+    had to end because a part of it had.
     """
     # A commit or an answer that is ready must not wait 5 ms for the interpreter while another
     # thread computes; the switches this costs are lost among the system calls.
     sys.setswitchinterval(0.0005)
     node = Node(path, config)
-    stopping, broken = threading.Event(), threading.Event()
+    stopping, broken = Stopping(), threading.Event()
 
     tell = threading.excepthook
 
@@ -199,20 +199,12 @@ def run_node(path: Path, config: Config) -> int:
         tell(failed)
         if failed.thread and failed.thread.name.startswith(_VITAL):
             broken.set()
-            stopping.set()
+            stopping.request()
 
     threading.excepthook = thread_failed
 
-    def stop(signal_number: int, _: object) -> None:
-        # Supervisors send SIGTERM to the process and to its group: twice is no impatience.
-        if stopping.is_set() and signal_number == signal.SIGINT:
-            os._exit(1)
-        stopping.set()
-
-    for signal_number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signal_number, stop)
     node.start()
     print(node.greeting(), flush=True)
     stopping.wait()
-    node.stop()
+    stopping.run(node.stop)
     return int(broken.is_set())

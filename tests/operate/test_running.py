@@ -4,8 +4,14 @@ import json
 import signal
 import subprocess
 import threading
+import time
+
+import pytest
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
 from router.dataset import open_part10
+from router.wire import Peer, connect
+from tests.faults.tracing import Strace, require_strace
 from tests.story.peers import BOUND, DICOM_ROUTER, until
 from tests.story.sending import Sender, content, generate
 
@@ -63,11 +69,36 @@ def test_sigterm_ends_it_in_good_order_while_it_receives(run_router, tmp_path):
     assert "Traceback" not in router.log.read_text()
 
 
-def test_a_second_sigterm_is_no_impatience_but_a_second_ctrl_c_is(run_router):
+def test_sigterm_to_the_process_and_its_group_is_no_impatience(run_router):
     router = run_router(CONFIG.format(port=0, more=""))
     router.process.send_signal(signal.SIGTERM)
     router.process.send_signal(signal.SIGTERM)
     assert router.process.wait(BOUND) == 0
+
+
+@pytest.mark.parametrize("again", [signal.SIGTERM, signal.SIGINT])
+def test_who_asks_again_while_it_ends_gets_it_ended_at_once(run_router, again):
+    router = run_router(CONFIG.format(port=0, more=""))
+    peer = Peer("127.0.0.1", router.port("dicom"), "ROUTER", "CT1")
+    association = connect(peer, [(CTImageStorage, [ExplicitVRLittleEndian])])
+    router.process.send_signal(signal.SIGTERM)
+    until(lambda: "node.stopping" in router.log.read_text(), "it waits for the association")
+    if again == signal.SIGTERM:
+        time.sleep(1.5)  # what comes sooner is taken for the same request
+    router.process.send_signal(again)
+    assert router.process.wait(BOUND) == 1
+    association.abort()
+    assert "node.stopped" not in router.log.read_text()
+
+
+def test_sigterm_reaches_it_though_every_thread_is_traced(run_router, tmp_path):
+    require_strace()
+    router = run_router(CONFIG.format(port=0, more=""))
+    strace = Strace(router.process.pid, tmp_path / "strace.log", "sethostname:error=EPERM")
+    try:
+        assert router.stop() == 0
+    finally:
+        strace.close()
 
 
 PLUGIN = """\
