@@ -12,6 +12,7 @@ from router.config import ConfigError, init_text, report
 from router.operate import log
 from router.operate.cli_common import CONFIG, config_argument, fail, find_config
 from router.operate.cli_doctor import doctor
+from router.operate.cli_explain import explain
 from router.operate.cli_queue import pause, queue, resume, status, where
 from router.operate.cli_scu import echo, send
 from router.operate.generation import read_config
@@ -111,7 +112,7 @@ def plugins(config: Path | None, as_json: bool) -> None:
     print_plugins(config, as_json)
 
 
-for command in (echo, send, status, queue, pause, resume, where, doctor):
+for command in (explain, echo, send, status, queue, pause, resume, where, doctor):
     main.add_command(command)
 
 if __name__ == "__main__":

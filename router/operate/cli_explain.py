@@ -1,0 +1,86 @@
+"""The commands that tell what a configuration would do, and do none of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from router.config import ConfigError, report
+from router.operate.cli_common import CONFIG, fail, json_option, print_json
+from router.operate.generation import read_config
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from router.config import Config
+
+
+@click.command()
+@click.argument("config", type=CONFIG)
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--calling-ae-title", default="MODALITY", show_default=True, help="Who sends.")
+@click.option("--called-ae-title", help="Whom it is sent to; the listener's own if not said.")
+@click.option("--address", default="127.0.0.1", show_default=True, help="Where it is sent from.")
+@click.option("--listener", help="Where it arrives; the first that lets it in if not said.")
+@click.option("--show-values", is_flag=True, help="Also values, which name patients.")
+@json_option
+def explain(
+    config: Path,
+    files: tuple[Path, ...],
+    show_values: bool,
+    as_json: bool,
+    **sender: str,
+) -> None:
+    """What CONFIG would do with FILES, or all below a folder: routes, chains, destinations.
+
+    Runs the real chains, keeps and sends nothing. Exit code 1 when something would be held,
+    refused or taken by no route.
+    """
+    from router.operate import explain_json, explain_text
+    from router.operate.explaining import Explainer
+    from router.operate.given import Sender, read_given
+
+    settings = checked(config)
+    if sender["listener"] and sender["listener"] not in settings.listeners:
+        known = ", ".join(settings.listeners) or "none"
+        fail(f"there is no listener {sender['listener']!r}; there are: {known}", 2)
+    paths = list(_walk(files))
+    console, attention, printed = explain_text.console(), False, list[dict[str, object]]()
+    with Explainer(settings, len(paths)) as explainer:
+        for path in paths:
+            try:
+                explanation = explainer.explain(read_given(path, Sender(**sender)))
+            except (ValueError, OSError) as error:
+                attention = True
+                why = error.strerror if isinstance(error, OSError) else str(error)
+                printed.append({"name": str(path), "error": why})
+                if not as_json:
+                    console.print(f"{path}: not explained: {why}\n", markup=False)
+                continue
+            explainer.clean(explanation)
+            attention |= explanation.attention
+            if as_json:
+                printed.append(explain_json.as_json(explanation, show_values))
+            else:
+                console.print(explain_text.render(explanation, settings, show_values))
+    if as_json:
+        print_json(printed)
+    raise SystemExit(1 if attention else 0)
+
+
+def checked(config: Path) -> Config:
+    """The configuration with its plugins; its mistakes end the command with 2."""
+    try:
+        return read_config(config)
+    except ConfigError as error:
+        fail(report(error.mistakes), 2)
+
+
+def _walk(paths: tuple[Path, ...]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_dir():
+            yield from sorted(entry for entry in path.rglob("*") if entry.is_file())
+        else:
+            yield path
