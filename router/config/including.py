@@ -6,6 +6,7 @@ import glob
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from router.config.files import file_names
 from router.config.reading import read_tree
 from router.config.tree import Entry, Findings, Listing, Scalar, Section
 
@@ -20,7 +21,7 @@ def merge_included(root: Section, directory: Path, findings: Findings) -> None:
     """
     given = Path(root.position.file).parent
     for pattern in _patterns(root):
-        names = sorted(glob.glob(pattern.raw, root_dir=directory, recursive=True))
+        names = file_names(directory, pattern.raw)
         if not names and not glob.has_magic(pattern.raw):
             findings.wrong(pattern, f"there is no file {pattern.raw}")
         for name in names:

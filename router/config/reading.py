@@ -17,6 +17,7 @@ from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 from ruamel.yaml.tag import Tag
 
+from router.config.files import read_file
 from router.config.mistakes import Position
 from router.config.syntax import explain_syntax
 from router.config.tree import Entry, Findings, Listing, Node, Scalar, Section
@@ -48,7 +49,7 @@ def read_tree(file: str, directory: Path, findings: Findings) -> Section | None:
     """Read one file; `!file` paths are relative to `directory`. None: nothing could be read."""
     start = Position(file, 1, 1)
     try:
-        text = Path(file).read_text("utf-8-sig")
+        text = read_file(Path(file), keep=True).decode("utf-8-sig").replace("\r\n", "\n")
     except OSError as error:
         findings.add(start, "", f"cannot be read: {error.strerror}")
         return None
@@ -147,7 +148,7 @@ class _Builder:
     def _contents(self, name: str, position: Position, path: str) -> str:
         file = Path(self._directory, name)
         try:
-            text = file.read_bytes().decode()
+            text = read_file(file).decode()
             if file.stat().st_mode & stat.S_IROTH:
                 message = f"everybody on this machine may read {name}: chmod o-r {name}"
                 self._findings.add(position, path, message, "lint")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 from typing import TYPE_CHECKING, Any, TypeGuard, get_args
 
 from pydicom.datadict import dictionary_VR
 
 from router.config import when as w
+from router.config.files import read_file
 from router.config.mistakes import ConfigError, Position, nearest, suggest
 from router.config.tree import Findings, Listing, Node, Scalar, Section, from_plain, instead
 from router.config.when_values import association_test, element_test
@@ -167,12 +169,11 @@ class WhenParser:
 
 def _read_column(path: FilePath, file: str, column: str) -> list[str]:
     try:
-        with path.open(newline="", encoding="utf-8-sig") as lines:
-            rows = csv.DictReader(lines)
-            names = rows.fieldnames or []
-            if column not in names:
-                raise ValueError(f"{file} has no column '{column}'{suggest(column, names)}")
-            return [row[column] or "" for row in rows]
+        rows = csv.DictReader(io.StringIO(read_file(path).decode("utf-8-sig"), newline=""))
+        names = rows.fieldnames or []
+        if column not in names:
+            raise ValueError(f"{file} has no column '{column}'{suggest(column, names)}")
+        return [row[column] or "" for row in rows]
     except OSError as error:
         raise ValueError(f"file {file}: {error.strerror}") from None
     except (UnicodeDecodeError, csv.Error):
