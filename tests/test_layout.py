@@ -27,6 +27,7 @@ VOCABULARY = {
     "files",
     "hookspecs",
     "instance",
+    "leaving",
     "status",
     "tables",
     "template",
@@ -43,6 +44,7 @@ IMPORTS = {
     "files": VOCABULARY,
     "hookspecs": VOCABULARY,
     "instance": VOCABULARY,
+    "leaving": VOCABULARY,
     "status": set(),
     "tables": VOCABULARY,
     "template": VOCABULARY,
@@ -62,6 +64,7 @@ IMPORTS = {
 PLACES = {
     "apsw": ("router.spool",),
     "click": ("router.operate",),
+    "cryptography": ("router.plugins.deidentify.reversal",),
     "gdcm": ("router.dataset.decoders",),
     "numpy": (
         *("router.dataset.pixels", "router.instance", "router.plugins"),
@@ -73,15 +76,18 @@ PLACES = {
     "pydantic_core": ("router.config",),
     "pydicom": (
         *("router.dataset", "router.elements", "router.hookspecs", "router.instance"),
+        "router.leaving",
         *("router.testing", "router.config", "router.routing", "router.plugins"),
         *("router.intake.contexts", "router.operate.generated"),
-        *("router.delivery.codecs", "router.delivery.encapsulating"),
+        *("router.delivery.codecs", "router.delivery.encapsulating", "router.query"),
     ),
     "pynetdicom": ("router.wire", "router.query"),
     "rich": ("router.operate",),
     "ruamel": ("router.config",),
     "watchfiles": ("router.config",),
 }
+
+DEIDENTIFY_TABLES = ("iods.csv", "profile.csv", "safe_private.csv", "terms.txt", "words.txt")
 
 # What imports numpy.
 PIXELS = ("router.dataset.pixels", "router.delivery.codecs", "router.delivery.encapsulating")
@@ -157,12 +163,16 @@ def test_a_part_imports_only_what_the_design_puts_below_it():
 
 
 def test_plugins_import_the_router_and_pydicom_only():
+    """And each other, and a library that is theirs alone: `test_every_library_has_its_place`."""
+    own = {name for name, places in PLACES.items() if all("plugins." in each for each in places)}
+
     def wrong() -> Iterator[tuple[Module, int, str]]:
         for module in PLUGINS:
             for line, name in module.imports():
                 top = name.split(".")[0]
-                inside = top == "router" and part_imported(name)
-                if inside or top not in {"router", "pydicom", "numpy", *sys.stdlib_module_names}:
+                inside = top == "router" and part_imported(name) not in ("", "plugins")
+                allowed = {"router", "pydicom", "numpy", *own, *sys.stdlib_module_names}
+                if inside or top not in allowed:
                     yield module, line, name
 
     assert places(wrong()) == []
@@ -249,6 +259,7 @@ def test_a_wheel_has_the_plugins_and_the_files_that_are_no_code(tmp_path):
     wanted = {name if name in built else name.replace(".py", "/__init__.py") for name in wanted} | {
         "router/py.typed",
         "router/config/starter.yaml",
+        *(f"router/plugins/deidentify/{name}" for name in DEIDENTIFY_TABLES),
     }
     assert wanted - built == set()
     others = {name for name in built if ".dist-info/" not in name}

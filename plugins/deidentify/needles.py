@@ -1,0 +1,130 @@
+"""What is searched for in what leaves: each identifying value in every way it may be written."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import permutations
+from typing import TYPE_CHECKING
+
+from pydicom.charset import python_encoding
+
+from .identifiers import (
+    Identifiers,
+    is_telling_id,
+    is_telling_name,
+    name_parts,
+    spellings,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_ESCAPES = re.compile(rb"\x1b[$()\x2d-\x2f]{1,2}[@-~]")
+_BETWEEN = ("", " ", "^", ", ", ",", "_", "-", ".")
+_DATE = re.compile(r"(\d{4})\.?(\d\d)\.?(\d\d)")
+_NUMERIC_VRS = frozenset({"AS", "DA", "DS", "DT", "IS", "TM"})
+
+
+@dataclass(frozen=True)
+class Needle:
+    """A text of the element `tag`; in elements of the VRs `not_in` it means something else."""
+
+    tag: int
+    text: str
+    not_in: frozenset[str] = frozenset()
+    is_date: bool = False
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """The text as a whole token; scripts without spaces have none, nor has a date its time."""
+        escaped = re.escape(self.text)
+        if not self.text[0].isascii() and self.text[0].lower() == self.text[0].upper():
+            return re.compile(escaped)
+        after = r"(?!\d(?!\d{3}))" if self.is_date else r"(?![^\W_])"
+        return re.compile(rf"(?<![^\W_]){escaped}{after}", re.IGNORECASE)
+
+    def encoded(self, codecs: Iterable[str]) -> set[bytes]:
+        """The text as bytes, in small ASCII letters, of every character set and of UTF-16."""
+        made = {_narrow(self.text.encode("utf-16-le")[:-1])} if len(self.text) > 3 else set()
+        if self.text.isascii():
+            return made | {self.text.lower().encode()}
+        for text in {self.text, self.text.lower(), self.text.upper(), self.text.title()}:
+            for codec in codecs:
+                try:
+                    encoded = text.encode(codec)
+                except (UnicodeEncodeError, LookupError):
+                    continue
+                made.add(_narrow(_ESCAPES.sub(b"", encoded)))
+        return made - {b""}
+
+
+def _narrow(value: bytes) -> bytes:
+    return value.lower()
+
+
+def needles(found: Identifiers, retains_dates: bool) -> list[Needle]:
+    """What to search for, the same only once."""
+    made: dict[tuple[str, frozenset[str]], Needle] = {}
+    for kind, tag, text in found.texts:
+        if kind == "name":
+            several = _of_name(tag, text)
+        elif kind == "birth date":
+            several = _of_date(tag, text, retains_dates)
+        elif kind == "id":
+            several = _of_id(tag, text)
+        else:
+            several = _of_address(tag, text)
+        for needle in several:
+            made.setdefault((needle.text.casefold(), needle.not_in), needle)
+    return list(made.values())
+
+
+def _of_name(tag: int, name: str) -> Iterator[Needle]:
+    for parts in name_parts(name):
+        weak = [part for part in parts if not is_telling_name(part)]
+        for part in parts:
+            if part not in weak:
+                yield from (Needle(tag, each) for each in spellings(part))
+        if len(parts) > 1 and len(weak) >= len(parts) - 1:
+            for pair in permutations(parts[:2], 2):
+                if sum(map(len, pair)) > 3:
+                    for between in _BETWEEN:
+                        yield Needle(tag, between.join(pair))
+
+
+def _of_id(tag: int, text: str) -> Iterator[Needle]:
+    plain = re.sub(r"[\W_]", "", text)
+    for each in {text, plain, plain.lstrip("0")}:
+        if is_telling_id(each):
+            # A number may be any number where numbers belong.
+            numeric = each.replace(".", "").isdigit()
+            yield Needle(tag, each, _NUMERIC_VRS if numeric else frozenset())
+
+
+def _of_address(tag: int, text: str) -> Iterator[Needle]:
+    for each in {text, *re.split(r"[\r\n^,;]+", text)}:
+        line = each.strip()
+        if sum(character.isalnum() for character in line) >= 6 and is_telling_id(line):
+            yield from (Needle(tag, spelling) for spelling in spellings(line))
+
+
+def _of_date(tag: int, text: str, retains_dates: bool) -> Iterator[Needle]:
+    match = _DATE.fullmatch(text)
+    if not match:
+        return
+    year, month, day = match.groups()
+    # A retained or moved date of a study may well be that of a birth.
+    not_in = frozenset({"DA", "DT"}) if retains_dates else frozenset()
+    not_in |= {"UI", "DS", "IS", "TM"}
+    yield Needle(tag, year + month + day, not_in, is_date=True)
+    for order in ((year, month, day), (day, month, year), (month, day, year)):
+        for between in ".-/":
+            yield Needle(tag, between.join(order), not_in)
+    yield Needle(tag, day + month + year, not_in)
+
+
+def codecs_of(character_sets: Iterable[str]) -> set[str]:
+    """Python's names for character sets, and those that texts are in without being told."""
+    named = {python_encoding[term] for term in character_sets if term in python_encoding}
+    return named | {"utf-8", "latin-1"}

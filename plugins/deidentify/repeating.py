@@ -1,0 +1,40 @@
+"""Overlays and curves, whose groups repeat (PS3.5 7.6): the Clean Graphics Option."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .profile import Action
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+    from pydicom.tag import BaseTag
+
+_OVERLAY_TYPE, _OVERLAY_DATA, _BIT_POSITION = 0x0040, 0x3000, 0x0102
+_TEXT = frozenset({0x0022, 0x0030, 0x0040, 0x1500, 0x2500, 0x2600, 0x4000})
+_AUDIO = range(0x2000, 0x200F)
+
+
+def repeating_action(dataset: Dataset, tag: BaseTag, clean_graphics: bool) -> Action:
+    """What becomes of an element of a curve or overlay.
+
+    Without its data the rest of an overlay is invalid, so all of it goes. Text may be drawn into
+    a graphic overlay; one that marks a region of interest is cleaned of its words and stays.
+    """
+    if not clean_graphics or tag.element in _AUDIO or not tag.element:
+        return Action.REMOVE
+    if tag.group >> 8 == 0x60:
+        kind = dataset.get(tag.group << 16 | _OVERLAY_TYPE)
+        if kind is None or str(kind.value).strip() != "R":
+            return Action.REMOVE
+        return Action.CLEAN_TEXT if tag.element in _TEXT - {_OVERLAY_TYPE} else Action.KEEP
+    return Action.CLEAN_TEXT if tag.element in _TEXT else Action.KEEP
+
+
+def overlay_in_pixels(dataset: Dataset) -> int | None:
+    """The group of an overlay that is kept in unused bits of the pixels (retired), if any."""
+    for group in range(0x6000, 0x6100, 2):
+        position = dataset.get(group << 16 | _BIT_POSITION)
+        if position is not None and position.value and group << 16 | _OVERLAY_DATA not in dataset:
+            return group
+    return None
