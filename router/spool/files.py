@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 FILES_PER_DIRECTORY = 16384
 HELD_BACK = 64 << 10  # bytes
 FILE_SIZE = 64 << 20  # bytes; a file goes when everything in it is done
+LEAST_ALLOCATED = 1 << 20  # bytes ahead; then as many as there are
 IOV_MAX = 1024  # Linux: more buffers are EINVAL
 NO_SPACE = "no space left in the spool: free some on its filesystem"
 OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT)
@@ -68,6 +69,7 @@ class IncomingFile:
         self.path = path
         self.size = 0
         self._on_disk = 0
+        self._allocated = 0
         self._held: list[bytes] = []  # small writes, made with the next: each costs a system call
         self._held_back = 0
         self._begun = 0
@@ -144,16 +146,20 @@ class IncomingFile:
             os.lseek(self._descriptor, self._begun, os.SEEK_SET)
         except OSError as error:
             storage_error(self._health, "truncate", error, SpoolFailed)
-        self.size = self._on_disk = self._begun
+        self.size = self._on_disk = self._allocated = self._begun
 
     def close(self) -> None:
-        """End it; a file in which nothing was kept is removed."""
+        """End it, without what was allocated ahead; a file in which nothing was kept is removed."""
         if self._descriptor < 0:
             return
         descriptor, self._descriptor = self._descriptor, -1
         self._ended()
         try:
-            os.close(descriptor)
+            try:
+                if self._health.failed is None:
+                    os.ftruncate(descriptor, self._on_disk)
+            finally:
+                os.close(descriptor)
         except OSError as error:
             storage_error(self._health, "close", error, SpoolFailed)
         if not self.size and self._health.failed is None:
@@ -164,12 +170,27 @@ class IncomingFile:
         waiting = [*self._held, *views]
         self._let_go()
         try:
+            self._allocate(self._on_disk + sum(map(len, waiting)))
             for start in range(0, len(waiting), IOV_MAX):
                 self._write_some(waiting[start : start + IOV_MAX])
         except OSError as error:
             raise storage_error(self._health, "write", error, SpoolFailed) from error
         finally:
             self.size = self._on_disk
+
+    def _allocate(self, needed: int) -> None:
+        """Have room for `needed` bytes and more: the sync of a file that has not grown takes a
+        third less time, for small instances. Zeros at the end of a file are no record.
+        """
+        if needed <= self._allocated:
+            return
+        ahead = max(LEAST_ALLOCATED, min(self._allocated, FILE_SIZE))
+        more = max(ahead, needed - self._allocated)
+        try:
+            os.posix_fallocate(self._descriptor, self._allocated, more)
+            self._allocated += more
+        except OSError:
+            self._allocated = needed  # which may fit: the writes will tell
 
     def _let_go(self) -> None:
         self._held, self._held_back = [], 0

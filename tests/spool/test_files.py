@@ -20,8 +20,9 @@ def test_what_is_written_is_there_once_synced(spool: Spool) -> None:
     file.write([memoryview(b"ab"), memoryview(b""), memoryview(bytearray(b"cd"))])
     file.write([b"ef"])
     file.sync()
-    assert Path(file.path).read_bytes() == b"abcdef"
     assert file.size == 6
+    file.close()
+    assert Path(file.path).read_bytes() == b"abcdef"
 
 
 def test_more_buffers_than_the_system_takes_at_once_are_written(spool: Spool) -> None:
@@ -29,6 +30,7 @@ def test_more_buffers_than_the_system_takes_at_once_are_written(spool: Spool) ->
     file = spool.incoming()
     file.write([memoryview(content)[at : at + 1] for at in range(len(content))])
     file.sync()
+    file.close()
     assert Path(file.path).read_bytes() == content
 
 
