@@ -141,6 +141,8 @@ class Route(Model):
     when: Annotated[When | Literal["otherwise"] | None, _AsBuilt] = None
     chain: Chain = ()
     to: v.Many[str] = ()
+    study_quiet: v.Duration = _written("60 s")
+    deliver: Literal["at_once", "study_complete"] = "at_once"
     position: Annotated[Position, _AsBuilt] = _added("position")
 
 
@@ -197,7 +199,7 @@ class Example(Model):
     """
 
     name: v.Name
-    header: Annotated[Mapping[Path, tuple[str | int | float, ...]], _AsBuilt] = _written({})
+    header: Annotated[Mapping[Path, tuple[str, ...]], _AsBuilt] = _written({})
     file: v.AbsolutePath | None = None
     association: ExampleAssociation = _written({})
     expect: Expected

@@ -33,8 +33,6 @@ NOT_SUPPORTED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("peers.*.certificate", ("*",)),
     ("destinations.*.type", ("dicomweb",)),
     *((f"destinations.*.{key}", ("*",)) for key in ("tls", "when_removed", "index")),
-    ("routes.*.study_quiet", ("*",)),
-    ("routes.*.deliver", ("*",)),
     ("logging.patient_data", ("[tT]rue", "TRUE")),
     ("web", ("*",)),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from router.spool import PlannedCopy, as_sender
@@ -23,14 +24,23 @@ def plan(
     An instance is never sent back to where it came from: the copy notes such a destination.
     """
     matches = generation.routes.match(association, scan, received)
-    return tuple(_copy(match.route, association, generation.config) for match in matches)
+    return tuple(_copy(match.route, association, generation) for match in matches)
 
 
-def _copy(route: Route, association: Association, config: Config) -> PlannedCopy:
+def _copy(route: Route, association: Association, generation: Generation) -> PlannedCopy:
+    config, follows = generation.config, generation.studies.get(route.name)
     source = tuple(name for name in route.to if is_source(association, name, config))
     to = tuple(name for name in route.to if name not in source)
     priority = max((config.destinations[name].priority for name in to), default=0)
-    return PlannedCopy(route.name, to, bool(route.chain), priority, came_from=source)
+    copy = PlannedCopy(route.name, to, bool(route.chain), priority, came_from=source)
+    if follows is None:
+        return copy
+    return replace(
+        copy,
+        has_chain=copy.has_chain and not follows.only,
+        study_quiet=follows.quiet,
+        together=follows.together,
+    )
 
 
 def is_source(association: Association, destination: str, config: Config) -> bool:

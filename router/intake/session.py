@@ -91,6 +91,7 @@ class StoreSession(Session):
         self._keep_free = generation.config.spool.keep_free
         self._assumed = generation.routes.character_sets.get(self.association.peer)
         self._accepted = self._refused = 0
+        spool.ledger.association_began(self.association)
         log.info("association.accepted %s", _who(self.association))
 
     def answer(self, offer: ContextOffer) -> str | int:
@@ -158,6 +159,7 @@ class StoreSession(Session):
     def ended(self, how: Ending) -> None:
         if self._file is not None:
             self._file.close()
+        self._spool.ledger.association_ended(self.association)
         log.info(
             "association.ended %s how=%s accepted=%d refused=%d",
             _who(self.association), how, self._accepted, self._refused,

@@ -221,6 +221,8 @@ def where(config: Path | None, as_json: bool, uid: str | None, **other: str | No
 def _print_trail(trail: dict[str, Any]) -> None:
     for instance in trail["instances"]:
         click.echo("\n".join(_trail(instance)))
+    for study in trail["studies"]:
+        click.echo(_of_study(study))
     for refusal in trail["refusals"]:
         click.echo(
             f"{refusal['time']} refused to {refusal['calling_ae_title']} by "
@@ -253,6 +255,21 @@ def _trail(instance: dict[str, Any]) -> list[str]:
         lines.append(f"  {delivery['destination']}{note}: {delivery['state']}{why}")
         lines += [f"    {_attempt(attempt)}" for attempt in delivery["attempts"]]
     return lines
+
+
+def _of_study(study: dict[str, Any]) -> str:
+    late = " (with what came late)" if study["late"] else ""
+    begins = f"route {study['route']}: its study{late}"
+    match study["state"]:
+        case "gathering":
+            return f"{begins} is complete when nothing more of it came until {study['due']}"
+        case "complete":
+            why = f" by {study['plugin']}: {study['reason']}" if study["reason"] else ""
+            return f"{begins} is complete since {study['changed']}; to be told{why}"
+        case "told":
+            return f"{begins} was complete at {study['changed']}"
+        case _:
+            return f"{begins}: nothing was processed by {study['changed']}"
 
 
 def _attempt(attempt: dict[str, Any]) -> str:

@@ -21,6 +21,7 @@ from router.operate.housekeeping import Housekeeping
 from router.operate.signals import Stopping
 from router.operate.words import titles
 from router.routing import (
+    Completer,
     DestinationHooks,
     Processor,
     WorkerPool,
@@ -43,8 +44,11 @@ log = logging.getLogger("router.node")
 # Seconds that a stop waits for associations to end, then for copies and deliveries under way.
 _ASSOCIATIONS_END = 10.0
 _WORK_ENDS = 10.0
+_TELLERS = 2  # processes in which plugins are told of complete studies, once one is
 # Threads without which a router would only seem to run; every other may be a plugin's.
-_VITAL = ("control", "deliver-", "housekeeping", "ledger", "lobby", "processor", "stopping")
+_VITAL = (
+    "completer", "control", "deliver-", "housekeeping", "ledger", "lobby", "processor", "stopping",
+)  # fmt: skip
 
 
 class Node:
@@ -83,13 +87,16 @@ class Node:
         count = default_workers() if workers == "auto" else workers
         self._pool = WorkerPool(count, plugins, self._spool.workspaces)
         self._processor = Processor(ledger, self._pool, self._generation.route_chains.get)
+        tellers = WorkerPool(_TELLERS, plugins, self._spool.workspaces)
+        self._completer = Completer(ledger, tellers, lambda: self._generation)
         hooks = DestinationHooks(self._pool, self._spool.outgoing, lambda: self._generation)
         self._deliveries = Deliveries(ledger, config.destinations, hooks, config.timezone)
         self._housekeeping = Housekeeping(self._spool, lambda: self._generation)
         self._alarms = Alarms(ledger, config, self.path.absolute().parent)
         self._control = ControlServer(self._spool.directory, _Live(self).table())
         parts: tuple[Callable[[], None], ...] = (
-            self._processor.start, self._deliveries.start, self._housekeeping.start,
+            self._processor.start, self._completer.start, self._deliveries.start,
+            self._housekeeping.start,
             *(acceptor.start for acceptor in self._acceptors.values()), self._alarms.start,
             self._control.start,
         )  # fmt: skip
@@ -117,6 +124,7 @@ class Node:
         self._housekeeping.stop()
         self._deliveries.stop(_WORK_ENDS)
         self._processor.stop(_WORK_ENDS)
+        self._completer.stop(_WORK_ENDS)
         self._generation.close()
         self._spool.close()
         log.info("node.stopped")

@@ -33,8 +33,18 @@ def needs_attention(status: Status, now: datetime | None = None) -> list[str]:
             f"{_count(held['count'], 'instance')} held: {held['reason']}"
             for held in summary["held_instances"]
         ),
+        *(_untold(studies) for studies in summary["studies"] if studies["reason"]),
         *(_refusal(refusal, now) for refusal in summary["refusals"]),
     ]
+
+
+def _untold(studies: Status) -> str:
+    count = _count(studies["count"], "complete study", "complete studies")
+    who = studies["plugin"] or "the worker"
+    return (
+        f"route {studies['route']}: plugin {who} fails to be told of {count}, and is told again: "
+        f"{studies['reason']}"
+    )
 
 
 def _refusal(refusal: Status, now: datetime) -> str:
@@ -60,6 +70,7 @@ def describe(status: Status, now: datetime | None = None) -> str:
         lines += ["Nothing needs attention.", ""]
     lines += _listeners(status)
     lines += [_flow(destination, status, now) for destination in status["summary"]["destinations"]]
+    lines += [_studies(studies) for studies in status["summary"]["studies"]]
     return "\n".join([*lines, _spool(status)])
 
 
@@ -161,6 +172,14 @@ def _flow(destination: Status, status: Status, now: datetime) -> str:
     opens = status.get("scheduled", {}).get(name)
     when = f"; outside its schedule until {_moment(opens)}" if opens else ""
     return f"{name} ({where}): {_waiting(destination)}{when}; {delivered}"
+
+
+def _studies(studies: Status) -> str:
+    is_ = "is" if studies["count"] == 1 else "are"
+    count = _count(studies["count"], "study", "studies")
+    if studies["state"] == "gathering":
+        return f"route {studies['route']}: {count} {is_} not complete yet"
+    return f"route {studies['route']}: {count} {is_} complete, and plugins are still to be told"
 
 
 def _spool(status: Status) -> str:

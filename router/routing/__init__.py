@@ -2,6 +2,7 @@
 
 from router.routing.chain import Chain
 from router.routing.check import check_chains, check_plugin, check_start, has_hook
+from router.routing.completer import Completer
 from router.routing.facts import Facts
 from router.routing.failures import HookFailed
 from router.routing.generation import Generation, build_generation
@@ -15,6 +16,7 @@ from router.routing.spec import ChainSpec
 __all__ = [
     "Chain",
     "ChainSpec",
+    "Completer",
     "DestinationHooks",
     "Facts",
     "Generation",

@@ -18,7 +18,18 @@ from router.routing.failures import HookFailed, describe
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
-    from router.instance import Association, Context, Delivery, Destination, Instance, Sender
+    from pydicom.dataset import Dataset
+
+    from router.instance import (
+        Association,
+        Context,
+        Delivery,
+        Destination,
+        Instance,
+        Query,
+        Sender,
+        Study,
+    )
     from router.routing.matching import Predicate
 
 log = logging.getLogger("router.routing")
@@ -127,6 +138,27 @@ class Chain:
 
     def delivery_ended(self, delivery: Delivery) -> None:
         self._tell("delivery_ended", delivery=delivery)
+
+    def study_complete(self, studies: Callable[[Link], Iterable[Study]]) -> Iterator[Link]:
+        """Tell each plugin of the `studies` that are for it; yields it once it has been told."""
+        for call in self._calls("study_complete"):
+            for study in studies(call.link):
+                call(study=study)
+            yield call.link
+
+    def filter_query(self, query: Query, facts: Facts) -> Refusal | None:
+        for call in self._calls("filter_query", facts):
+            if (answer := call(query=query)) is not None:
+                return call.expect(Refusal, answer)
+        return None
+
+    def rewrite_query(self, query: Query, facts: Facts) -> None:
+        for call in self._calls("rewrite_query", facts):
+            call(query=query)
+
+    def rewrite_match(self, query: Query, match: Dataset, facts: Facts) -> None:
+        for call in self._calls("rewrite_match", facts):
+            call(query=query, match=match)
 
     def called(self, hook: str, facts: Facts) -> list[str]:
         """The plugins that `hook` is called of."""

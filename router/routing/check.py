@@ -25,12 +25,14 @@ _EVERYWHERE = {"startup", "shutdown"}
 _LISTENER = ("accept_association", "accept_instance", "association_ended")
 _DESTINATION = ("rewrite_outgoing", "delivery_ended")
 _DESTINATION_TYPE = ("open_destination",)
+QUERY_HOOKS = ("filter_query", "rewrite_query", "rewrite_match")
 _ROUTE = (
     "filter_instance",
     "rewrite_instance",
     "verify_instance",
     "store_instance",
     "forward_instance",
+    "study_complete",
 )
 
 
@@ -58,6 +60,9 @@ def check_chains(config: Config) -> list[Mistake]:
     for route in config.routes:
         mistakes += _uncalled(route.chain, _ROUTE, "a route")
         mistakes += _out_of_order(route.chain)
+    for entry in config.query_retrieve:
+        mistakes += _uncalled(entry.chain, (*QUERY_HOOKS, *_ROUTE), "a query_retrieve entry")
+        mistakes += _out_of_order(entry.chain)
     for destination in config.destinations.values():
         mistakes += _uncalled(destination.chain, _DESTINATION, "a destination")
         if isinstance(destination, PluginDestination):
@@ -135,6 +140,11 @@ def _out_of_order(chain: Sequence[ChainEntry]) -> Iterator[Mistake]:
 def has_hook(use: PluginUse, hook: str) -> bool:
     """Whether the plugin, which `check_plugin` found nothing wrong with, has that hook."""
     return hook in _hooks(use)
+
+
+def with_hooks(chain: Iterable[ChainEntry], hooks: Iterable[str]) -> list[ChainEntry]:
+    """Those of a chain that have any of these hooks."""
+    return [entry for entry in chain if _hooks(entry.plugin) & set(hooks)]
 
 
 def hooks_in(chain: Iterable[ChainEntry]) -> set[str]:

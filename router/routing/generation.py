@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from router.config import ChainEntry, PluginDestination
 from router.instance import Destination
 from router.routing.build import Plugins
-from router.routing.check import hooks_in
+from router.routing.check import QUERY_HOOKS, hooks_in, with_hooks
 from router.routing.matching import Routes
 from router.routing.spec import chain_spec, worker_specs
 
@@ -16,9 +16,21 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from router.config import Config, PluginUse
+    from router.config import Config, PluginUse, Route
     from router.routing.chain import Chain
     from router.routing.spec import ChainSpec
+
+
+@dataclass(frozen=True)
+class Follows:
+    """What a route wants to know of its studies: that nothing came for `quiet` seconds, so that
+    plugins are `told`, or that its deliveries go `together`. `only` if its chain does nothing else.
+    """
+
+    quiet: float
+    told: bool
+    together: bool
+    only: bool
 
 
 @dataclass(frozen=True)
@@ -28,11 +40,13 @@ class Generation:
     number: int
     config: Config
     routes: Routes
+    studies: Mapping[str, Follows]
     route_chains: Mapping[str, ChainSpec]
     destination_chains: Mapping[str, ChainSpec]
     told_chains: Mapping[str, Chain]
     listener_chains: Mapping[str, Chain]
     destination_types: Mapping[str, Chain]
+    query_chains: Mapping[str, Chain]
     plugins: Plugins
 
     def destination(self, name: str) -> Destination:
@@ -58,6 +72,9 @@ def build_generation(config: Config, number: int, plugins_directory: Path) -> Ge
             number=number,
             config=config,
             routes=Routes(config),
+            studies={
+                route.name: follows for route in config.routes if (follows := _follows(route))
+            },
             route_chains=route_chains,
             destination_chains=destination_chains,
             told_chains={
@@ -74,11 +91,23 @@ def build_generation(config: Config, number: int, plugins_directory: Path) -> Ge
                 for name, settings in config.destinations.items()
                 if isinstance(settings, PluginDestination)
             },
+            query_chains={
+                entry.name: plugins.chain(chain_spec(with_hooks(entry.chain, QUERY_HOOKS), config))
+                for entry in config.query_retrieve
+            },
             plugins=plugins,
         )
     except BaseException:
         plugins.shutdown()
         raise
+
+
+def _follows(route: Route) -> Follows | None:
+    hooks = hooks_in(route.chain) - {"startup", "shutdown"}
+    told, together = "study_complete" in hooks, route.deliver == "study_complete"
+    if not told and not together:
+        return None
+    return Follows(route.study_quiet, told, together, only=hooks <= {"study_complete"})
 
 
 def chain_of(use: PluginUse, config: Config, plugins: Plugins) -> Chain:

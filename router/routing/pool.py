@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from router.routing.spec import ChainSpec, LinkSpec
     from router.routing.worker import Job, Outgoing
     from router.spool.records import CopyOutcome, CopyTask
+    from router.spool.study_records import StudyOutcome, StudyTask
+
+    Told = StudyOutcome | HeldCopy
 
 log = logging.getLogger("router.routing")
 
@@ -100,6 +103,10 @@ class WorkerPool:
         """Run the chain on the copy; `done` is called once, from another thread, with what came
         of it, or with None when it was not run to its end for no fault of its own.
         """
+        self._fly(worker.process, spec.pickled, task, done, spec.links, task.attempts)
+
+    def tell(self, spec: ChainSpec, task: StudyTask, done: Callable[[Told | None], None]) -> None:
+        """Have the chain told of a study; `done` is called as by `submit`."""
         self._fly(worker.process, spec.pickled, task, done, spec.links, task.attempts)
 
     def rewrite(self, spec: ChainSpec, outgoing: Outgoing) -> CopyOutcome | None:

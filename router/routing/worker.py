@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import logging
 import multiprocessing
 import os
@@ -21,8 +22,10 @@ from router.routing.build import Plugins
 from router.routing.explain import Arriving, DryChain, Explained, ask_listener
 from router.routing.failures import HookFailed, describe
 from router.routing.run import run_chain, run_outgoing
+from router.routing.studies import tell_of_study
 from router.routing.worker_log import DatagramHandler
 from router.spool.records import HeldCopy
+from router.spool.study_records import StudyTask
 
 if TYPE_CHECKING:
     import socket
@@ -35,11 +38,15 @@ if TYPE_CHECKING:
     from router.routing.progress import Progress
     from router.routing.spec import ChainSpec
     from router.spool.records import CopyOutcome, CopyTask, DeliveryTask
+    from router.spool.study_records import StudyOutcome
 
 # Work of the router's own on a copy that may crash or take too long; it is given a function that
 # allows it so many seconds from then on.
 Job: TypeAlias = "Callable[[Callable[[float], None]], CopyOutcome]"
 
+Task: TypeAlias = "CopyTask | Outgoing | StudyTask"
+
+STUDY_TIMEOUT = 3600.0  # seconds that a plugin may take at least when it is told of a study
 OWN_TIMEOUT = 300.0  # seconds for what the router itself does with a copy between two hooks
 
 
@@ -75,12 +82,15 @@ class Worker:
         self._slot = 0
         self._timeouts: tuple[float, ...] = ()
 
-    def process(self, slot: int, pickled: bytes, task: CopyTask | Outgoing) -> CopyOutcome:
-        """Run the chain on the copy; every failure is an outcome."""
+    def process(self, slot: int, pickled: bytes, task: Task) -> CopyOutcome | StudyOutcome:
+        """Run the chain on the copy, or tell it of the study; every failure is an outcome."""
         try:
             spec, chain = self._begin(slot, pickled)
             if isinstance(task, Outgoing):
                 return self._rewrite(spec, chain, task)
+            if isinstance(task, StudyTask):
+                self._timeouts = tuple(max(each, STUDY_TIMEOUT) for each in self._timeouts)
+                return tell_of_study(chain, task, spec.character_sets)
             return self._run(spec, chain, task)
         except HookFailed as failure:
             return HeldCopy(failure.reason, failure.plugin, failure.hook)
@@ -206,6 +216,7 @@ def initialize(setting: WorkerSetting) -> None:
     _die_with_the_router()
     _silence_output()
     resource.setrlimit(resource.RLIMIT_DATA, (setting.memory, setting.memory))
+    gc.set_threshold(20_000)  # a header is hundreds of objects; the default collects at each one
     logging.getLogger().handlers[:] = [DatagramHandler(setting.log)]
     logging.getLogger().setLevel(setting.log_level)
     logging.getLogger("pydicom").handlers[:] = [logging.NullHandler()]
@@ -214,13 +225,13 @@ def initialize(setting: WorkerSetting) -> None:
     signal.signal(signal.SIGTERM, _retire)
 
 
-def process(slot: int, pickled: bytes, task: CopyTask | Outgoing) -> CopyOutcome:
+def process(slot: int, pickled: bytes, task: Task) -> CopyOutcome | StudyOutcome:
     """Run a pickled ChainSpec on a copy; what a worker is asked to do."""
     with _ended_by_sigterm():
         return _worker.process(slot, pickled, task)
 
 
-def rewrite(slot: int, pickled: bytes, outgoing: Outgoing) -> CopyOutcome:
+def rewrite(slot: int, pickled: bytes, outgoing: Outgoing) -> CopyOutcome | StudyOutcome:
     """Run a destination's pickled ChainSpec on a delivery's copy."""
     return process(slot, pickled, outgoing)
 

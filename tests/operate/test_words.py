@@ -35,6 +35,11 @@ OUTAGE = {"since": ago(hours=2), "failures": 7, "reason": "Connection refused"}
 SINCE_2_H = f"{datetime.fromisoformat(ago(hours=2)).astimezone():%Y-%m-%d %H:%M} (2 h)"
 
 
+def studies(state: str, count: int, plugin: str = "", reason: str = "") -> dict:
+    found = {"route": "research", "state": state, "count": count, "oldest": ago(minutes=1)}
+    return found | {"plugin": plugin, "reason": reason}
+
+
 def status(**more: object) -> dict:
     space = {"directory": "/spool", "free": 50_000_000_000, "keep_free": 5_000_000_000}
     summary = {
@@ -47,6 +52,7 @@ def status(**more: object) -> dict:
         "spool_bytes": 6_000_000,
         "missing_files": 0,
         "failed": None,
+        "studies": [],
     }
     found = {
         "running": True,
@@ -163,6 +169,18 @@ def status(**more: object) -> dict:
         ),
         (
             status(
+                studies=[
+                    studies("gathering", 4),
+                    studies("complete", 2, plugin="webhook", reason="URLError at hook.py:9"),
+                ]
+            ),
+            [
+                "route research: plugin webhook fails to be told of 2 complete studies, and is "
+                "told again: URLError at hook.py:9"
+            ],
+        ),
+        (
+            status(
                 refusals=[
                     {
                         "listener": "radiology",
@@ -197,6 +215,14 @@ def test_the_page_when_all_is_well():
         "pacs (PACS@pacs.example:104): nothing waits; last delivery 2 min ago\n"
         "spool /spool: 12 instances, 6.0 MB; 50.0 GB free"
     )
+
+
+def test_the_page_says_what_studies_are_waited_for():
+    waiting = [studies("gathering", 1), studies("complete", 2)]
+    assert describe(status(studies=waiting), NOW).splitlines()[-3:-1] == [
+        "route research: 1 study is not complete yet",
+        "route research: 2 studies are complete, and plugins are still to be told",
+    ]
 
 
 def test_the_page_when_something_is_not():

@@ -1,0 +1,142 @@
+"""Studies that are complete: found in the ledger, plugins told of them in the workers."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from router.spool.errors import SpoolFailed
+from router.spool.records import HeldCopy
+from router.spool.study_records import StudyOutcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from router.routing.generation import Generation
+    from router.routing.pool import WorkerPool
+    from router.spool.ledger import Ledger
+    from router.spool.study_records import StudyTask
+
+log = logging.getLogger("router.routing")
+
+_AT_MOST_EVERY = 0.2  # seconds between two looks into the ledger
+_AT_LEAST_EVERY = 60.0
+_AFTER_FAILURE = 5.0
+_FIRST_RETRY, _LONGEST_RETRY = 10.0, 600.0  # seconds
+
+
+class Completer:
+    """Has the current chain of a route told of its complete studies.
+
+    The workers are its own: a hook that takes its time keeps no instance waiting.
+    """
+
+    def __init__(self, ledger: Ledger, pool: WorkerPool, current: Callable[[], Generation]) -> None:
+        self._ledger = ledger
+        self._pool = pool
+        self._current = current
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._landed = threading.Condition()
+        self._in_flight: set[int] = set()
+        self._thread = threading.Thread(target=self._run, name="completer", daemon=True)
+
+    def __repr__(self) -> str:
+        return f"Completer({len(self._in_flight)} studies in flight)"
+
+    def start(self) -> None:
+        self._ledger.subscribe(self._notice)
+        self._thread.start()
+
+    def stop(self, timeout: float) -> None:
+        """Tell nobody more, wait so long for who is being told; the rest is told after a start."""
+        self._stopping.set()
+        self._wake.set()
+        self._thread.join()
+        with self._landed:
+            self._landed.wait_for(lambda: not self._in_flight, timeout)
+        self._pool.stop()
+
+    def _notice(self, topics: set[str]) -> None:
+        if "studies" in topics:
+            self._wake.set()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                idle = self._work()
+            except Exception:  # of many kinds; a completer that ended would never be missed
+                log.exception("completer.failed")
+                idle = _AFTER_FAILURE
+            self._wake.wait(idle)
+            self._stopping.wait(_AT_MOST_EVERY)
+            self._wake.clear()
+
+    def _work(self) -> float:
+        """Complete and begin what there is; how long there may be nothing more to do."""
+        now = datetime.now(UTC)
+        self._ledger.complete_studies(now)
+        if free := self._pool.free:
+            for task in self._ledger.claim_studies(free):
+                self._begin(task)
+        due = self._ledger.next_study(now)
+        if due is None:
+            return _AT_LEAST_EVERY
+        return min(max(0.0, (due - datetime.now(UTC)).total_seconds()), _AT_LEAST_EVERY)
+
+    def _begin(self, task: StudyTask) -> None:
+        with self._landed:
+            self._in_flight.add(task.id)
+        generation = self._current()
+        follows = generation.studies.get(task.route)
+        if follows is None or not follows.told:
+            self._finish(task, StudyOutcome(()))
+            return
+        spec = generation.route_chains[task.route]
+        self._pool.tell(spec, task, lambda outcome: self._finish(task, outcome))
+
+    def _finish(self, task: StudyTask, outcome: StudyOutcome | HeldCopy | None) -> None:
+        if outcome is None:  # it was not told for no fault of its own
+            self._ledger.release_study_claims((task.id,))
+            self._end(task)
+            return
+        if isinstance(outcome, HeldCopy):
+            outcome = StudyOutcome((), outcome)
+        outcome = StudyOutcome((*task.told, *outcome.told), outcome.failure)
+        retry_at = None
+        if outcome.failure is not None:
+            doubled = min(_FIRST_RETRY * 2.0 ** min(task.attempts, 10), _LONGEST_RETRY)
+            wait = outcome.failure.retry_after or doubled
+            retry_at = datetime.now(UTC) + timedelta(seconds=wait)
+        _tell(task, outcome, retry_at)
+        future = self._ledger.finish_study(task.id, outcome, retry_at)
+        future.add_done_callback(lambda done: self._recorded(task, done.exception()))
+
+    def _recorded(self, task: StudyTask, error: BaseException | None) -> None:
+        if isinstance(error, SpoolFailed):  # nothing can be recorded before the next start
+            self._stopping.set()
+        elif error is not None:
+            log.error("study.not_recorded route=%s reason=%s", task.route, error)
+            self._ledger.release_study_claims((task.id,))
+        self._end(task)
+
+    def _end(self, task: StudyTask) -> None:
+        with self._landed:
+            self._in_flight.discard(task.id)
+            self._landed.notify_all()
+        self._wake.set()
+
+
+def _tell(task: StudyTask, outcome: StudyOutcome, retry_at: datetime | None) -> None:
+    fields = f"route={task.route} study={task.original_study_instance_uid}"
+    failure = outcome.failure
+    if failure is None:
+        count = len(task.copies)
+        log.info("study.complete %s late=%s instances=%d", fields, task.late, count)
+        return
+    log.error(
+        "study.failed %s plugin=%s hook=%s reason=%s retry_at=%s",
+        fields, failure.plugin, failure.hook, failure.reason, retry_at,
+    )  # fmt: skip
