@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydicom.datadict import dictionary_VR
 
+from router.config.measures import ORDERED
 from router.config.mistakes import suggest
 from router.config.tree import Findings, Listing, Node, Scalar, Section, described, positions_below
 from router.config.when import Exact
@@ -18,9 +19,8 @@ if TYPE_CHECKING:
     from router.config.when import When
     from router.config.when_parsing import WhenParser
 
-Header = dict[Path, tuple[str | int | float, ...]]
+Header = dict[Path, tuple[str, ...]]
 
-_NUMBERS = ("DS", "IS", "FL", "FD", "SL", "SS", "UL", "US", "SV", "UV")
 _WITHOUT_TEXT = ("SQ", "AT", "OB", "OD", "OF", "OL", "OV", "OW")
 
 
@@ -105,7 +105,7 @@ def _each(node: Node) -> list[Node]:
     return [] if isinstance(node, Scalar) and node.value is None else [node]
 
 
-def _value(node: Node, path: Path) -> str | int | float:
+def _value(node: Node, path: Path) -> str:
     vr = _vr(path)
     if vr in _WITHOUT_TEXT:
         below = f": name an element in it ({path}.Keyword)" if vr == "SQ" else ""
@@ -113,9 +113,9 @@ def _value(node: Node, path: Path) -> str | int | float:
     if not isinstance(node, Scalar) or isinstance(node.value, bool) or node.value is None:
         raise _Wrong(node, described(node))
     if not isinstance(node.value, str):
-        if vr not in _NUMBERS:
+        if vr not in ORDERED:
             raise _Wrong(node, described(node))
-        return node.value
+        return node.raw
     if vr != "UI":
         return node.value
     try:

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from router.config import ConfigError, init_text, report
 from router.operate import log
 from router.operate.cli_common import CONFIG, config_argument, fail, find_config
+from router.operate.cli_config import check, read_checked, schema
 from router.operate.cli_doctor import doctor
-from router.operate.cli_explain import explain
+from router.operate.cli_explain import explain, test
 from router.operate.cli_queue import pause, queue, resume, status, where
 from router.operate.cli_scu import echo, send
-from router.operate.generation import read_config
 from router.routing import HookFailed, PluginError
 from router.spool import SpoolError
-
-if TYPE_CHECKING:
-    from router.config import Config
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -39,7 +35,7 @@ def run(config: Path | None) -> None:
     from router.operate.node import run_node  # most commands need no sockets and no workers
 
     path = find_config(config)
-    checked = _checked(path)
+    checked = read_checked(path)
     log.configure(checked.logging.level, checked.logging.format)
     try:
         raise SystemExit(run_node(path, checked))
@@ -47,32 +43,6 @@ def run(config: Path | None) -> None:
         fail(report(error.mistakes), 2)
     except (OSError, SpoolError, HookFailed, PluginError) as error:
         fail(f"not started: {error}")
-
-
-@main.command()
-@config_argument
-def check(config: Path | None) -> None:
-    """Say every mistake in CONFIG, with its line; starts nothing.
-
-    Without CONFIG: $DICOM_ROUTER_CONFIG, ./config.yaml or /etc/dicom-router/config.yaml.
-    """
-    path = find_config(config)
-    checked = _checked(path)
-    click.echo(
-        f"{path}: good. Listeners: {len(checked.listeners)}, routes: {len(checked.routes)}, "
-        f"destinations: {len(checked.destinations)}."
-    )
-
-
-def _checked(path: Path) -> Config:
-    """The configuration, its lints said; all its mistakes and exit code 2 where it has any."""
-    try:
-        config = read_config(path)
-    except ConfigError as error:
-        fail(report(error.mistakes), 2)
-    if config.lints:
-        click.echo(report(config.lints), err=True)
-    return config
 
 
 @main.command()
@@ -112,7 +82,20 @@ def plugins(config: Path | None, as_json: bool) -> None:
     print_plugins(config, as_json)
 
 
-for command in (explain, echo, send, status, queue, pause, resume, where, doctor):
+for command in (
+    check,
+    schema,
+    explain,
+    test,
+    echo,
+    send,
+    status,
+    queue,
+    pause,
+    resume,
+    where,
+    doctor,
+):
     main.add_command(command)
 
 if __name__ == "__main__":

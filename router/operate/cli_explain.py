@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from router.config import ConfigError, report
-from router.operate.cli_common import CONFIG, fail, json_option, print_json
+from router.operate.cli_common import (
+    CONFIG,
+    config_argument,
+    fail,
+    find_config,
+    json_option,
+    print_json,
+)
 from router.operate.generation import read_config
 
 if TYPE_CHECKING:
@@ -68,6 +75,34 @@ def explain(
     if as_json:
         print_json(printed)
     raise SystemExit(1 if attention else 0)
+
+
+@click.command()
+@config_argument
+@click.option("-k", "text", default="", help="Only examples with this text in their name.")
+@json_option
+def test(config: Path | None, text: str, as_json: bool) -> None:
+    """The examples in CONFIG's `tests:`: given this, expect these routes, destinations, values.
+
+    Exit code 1 when one fails, or there is none. Nothing is kept or sent.
+    """
+    from router.operate.examples import run_examples
+    from router.operate.examples_text import result_json, say
+
+    settings = checked(find_config(config))
+    chosen = [each for each in settings.tests if text.casefold() in each.name.casefold()]
+    if not chosen:
+        fail(f"no example has {text!r} in its name" if settings.tests else "there is no `tests:`")
+    results = run_examples(settings, chosen, lambda result: None if as_json else say(result))
+    failed = sum(bool(result.failures) for result in results)
+    if as_json:
+        print_json([result_json(result) for result in results])
+    else:
+        passed = len(results) - failed
+        deselected = len(settings.tests) - len(chosen)
+        others = f", {deselected} not run" if deselected else ""
+        click.echo(f"{passed} passed" + (f", {failed} failed" if failed else "") + others)
+    raise SystemExit(1 if failed else 0)
 
 
 def checked(config: Path) -> Config:

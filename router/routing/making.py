@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from router.dataset import Path, Scan, Segment
 
-    Header = Mapping[Path, tuple[str | int | float, ...]]
+    Header = Mapping[Path, tuple[str, ...]]
 
 EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 
@@ -67,11 +67,11 @@ def _put(dataset: Dataset, header: Header) -> None:
             parent[tag] = DataElement(tag, vr, value)
 
 
-def _value(given: str | float, vr: str, path: Path) -> str | int | float:
+def _value(given: str, vr: str, path: Path) -> str | int | float:
     try:
         if vr in _WHOLE_NUMBERS:
             return int(given)
-        return float(given) if vr in _FRACTIONS else str(given)
+        return float(given) if vr in _FRACTIONS else given
     except ValueError:
         raise ValueError(f"{path} has VR {vr} and wants a number") from None
 

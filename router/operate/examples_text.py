@@ -1,0 +1,41 @@
+"""What came of examples, as a test runner says it: each failure with its line in the file."""
+
+from __future__ import annotations
+
+import linecache
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from router.operate.examples import Failure, Result
+
+
+def say(result: Result) -> None:
+    """One line for an example that passed; of one that failed what, with the file's own line."""
+    name = result.example.name
+    if not result.failures:
+        click.echo(f"{click.style('passed', fg='green')}  {name}")
+        return
+    click.echo(f"{click.style('FAILED', fg='red', bold=True)}  {name}")
+    for failure in result.failures:
+        click.echo(f"    {failure.position}: {failure.message}")
+        if line := _line(failure):
+            click.echo(f"        {line}")
+
+
+def _line(failure: Failure) -> str:
+    return linecache.getline(failure.position.file, failure.position.line).strip()
+
+
+def result_json(result: Result) -> dict[str, Any]:
+    position = result.example.position
+    return {
+        "name": result.example.name,
+        "line": f"{position.file}:{position.line}",
+        "passed": not result.failures,
+        "failures": [
+            {"line": f"{each.position.file}:{each.position.line}", "message": each.message}
+            for each in result.failures
+        ],
+    }
