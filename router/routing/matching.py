@@ -124,17 +124,24 @@ def _element_tests(element: w.Element) -> Iterator[Predicate]:
             case w.Exists(present):
                 yield _element_exists(path, present)
             case w.Text(pattern, exact=False):
-                text = next(name_forms(fold(pattern))) if is_name else fold(pattern)
+                text = _as_compared(pattern, is_name)
                 if "*" in text or "?" in text:
                     yield _any_text(path, is_name, glob(text))
                 else:
                     words.add(text)
+            case w.Listed(values=listed, exact=False):
+                words.update(_as_compared(value, is_name) for value in listed)
             case w.TimeOfDay():
                 raise ValueError(f"{element.position}: a time of day is no test of an element")
             case _:
                 yield _any_value(path, test.matches)
     if words:
         yield _one_of(path, is_name, frozenset(words))
+
+
+def _as_compared(text: str, is_name: bool) -> str:
+    """What a rule says, as `Facts.folded` has what an element says."""
+    return next(name_forms(fold(text))) if is_name else fold(text)
 
 
 def _element_exists(path: Path, present: bool) -> Predicate:
