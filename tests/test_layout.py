@@ -259,6 +259,7 @@ def test_a_wheel_has_the_plugins_and_the_files_that_are_no_code(tmp_path):
     wanted = {name if name in built else name.replace(".py", "/__init__.py") for name in wanted} | {
         "router/py.typed",
         "router/config/starter.yaml",
+        "router/config/reference.md",
         *(f"router/plugins/deidentify/{name}" for name in DEIDENTIFY_TABLES),
     }
     assert wanted - built == set()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _AE_TITLE = r" *[!-\[\]-~]([ -\[\]-~]{0,14}[!-\[\]-~])? *"  # PS3.5 6.2
 _ADDRESS = r"[0-9A-Fa-f.:]+(%[^/]+)?"
 _WHOLE = r"-?\d+|0x[0-9A-Fa-f]+"  # as text too: an environment variable's
+_VARIABLE = "[A-Z_][A-Z0-9_]*"  # of `!env`, of which editors see the name only
 
 
 def text(pattern: str, *examples: str) -> WithJsonSchema:
@@ -30,7 +31,7 @@ def text(pattern: str, *examples: str) -> WithJsonSchema:
 def whole(lowest: int, highest: int | None = None, *words: str) -> WithJsonSchema:
     """A whole number, or one of the words."""
     limits = {"minimum": lowest} | ({"maximum": highest} if highest is not None else {})
-    pattern = "|".join((*words, _WHOLE))
+    pattern = "|".join((*words, _WHOLE, _VARIABLE))
     return WithJsonSchema({"type": ["integer", "string"], "pattern": f"^({pattern})$", **limits})
 
 
@@ -45,7 +46,7 @@ def one_of(names: Iterable[str], *, also: Iterable[str] = (), pattern: str = "")
 
 def _amount(pattern: str, *words: str) -> WithJsonSchema:
     """A number with its unit; of plain numbers 0 only."""
-    whole_pattern = "|".join((*words, rf"\s*({pattern})\s*"))
+    whole_pattern = "|".join((*words, rf"\s*({pattern})\s*", _VARIABLE))
     return WithJsonSchema(
         {
             "type": ["string", "number"],

@@ -19,7 +19,7 @@ from router.when import When
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-_LISTS: dict[Any, Callable[[list[Any]], Any]] = {
+LISTS: dict[Any, Callable[[list[Any]], Any]] = {
     list: list,
     tuple: tuple,
     set: set,
@@ -28,7 +28,7 @@ _LISTS: dict[Any, Callable[[list[Any]], Any]] = {
     collections.abc.Iterable: list,
     collections.abc.Collection: list,
 }
-_MAPPINGS = (dict, collections.abc.Mapping)
+MAPPINGS = (dict, collections.abc.Mapping)
 _OF_TEXT: dict[Any, Callable[[str], object]] = {
     Template: Template,
     PathTemplate: PathTemplate,
@@ -71,9 +71,9 @@ class Converter:
             return self._one_of(value, typing.get_args(wanted), path)
         if origin is typing.Literal:
             return _literal(value, typing.get_args(wanted), path)
-        if origin in _LISTS:
+        if origin in LISTS:
             return self._list(value, origin, typing.get_args(wanted), path)
-        if origin in _MAPPINGS:
+        if origin in MAPPINGS:
             return self._mapping(value, typing.get_args(wanted), path)
         return self._single(value, wanted, path)
 
@@ -119,7 +119,7 @@ class Converter:
             kinds = of
         else:
             kinds = (of[0] if of else Any,) * len(value)
-        return _LISTS[kind](
+        return LISTS[kind](
             [
                 self.convert(each, wanted, (*path, str(index)))
                 for index, (each, wanted) in enumerate(zip(value, kinds, strict=True))
@@ -143,7 +143,7 @@ def bind(plugin: type, options: object, converter: Converter) -> Arguments:
 
     A constructor whose only parameter is positional-only takes the options whole.
     """
-    parameters = _parameters(plugin)
+    parameters = parameters_of(plugin)
     whole = [p for p in parameters.values() if p.kind is p.POSITIONAL_ONLY]
     if whole:
         if len(parameters) > 1:
@@ -191,7 +191,7 @@ def _bind_by_name(
     return arguments
 
 
-def _parameters(plugin: type) -> dict[str, inspect.Parameter]:
+def parameters_of(plugin: type) -> dict[str, inspect.Parameter]:
     """The constructor's parameters with their annotations as objects."""
     constructor = plugin.__init__  # type: ignore[misc]
     if constructor is object.__init__:
