@@ -20,6 +20,7 @@ from router.operate.control import ControlServer
 from router.operate.housekeeping import Housekeeping
 from router.operate.signals import Stopping
 from router.operate.words import titles
+from router.query import QueryService
 from router.routing import (
     Completer,
     DestinationHooks,
@@ -70,9 +71,15 @@ class Node:
         ledger = self._spool.ledger
         plugins = self._spool.directory / "plugins"
         self._generation: Generation = build_generation(config, 1, plugins)
+        queries = QueryService(self._spool.directory)
         for name, listener in config.listeners.items():
             limits = AcceptorLimits(maximum_associations=listener.maximum_associations)
-            service = Listener(name, self._spool, lambda: self._generation)
+            service = Listener(
+                name,
+                self._spool,
+                lambda: self._generation,
+                lambda admitted, generation: queries.session(admitted.association, generation),
+            )
             try:
                 self._acceptors[name] = Acceptor(listener.bind, listener.port, service, limits)
             except OSError as error:
@@ -81,7 +88,7 @@ class Node:
                 raise OSError(f"listener {name} cannot listen on {where}: {why}") from error
         if mistakes := check_start(config, plugins):
             raise ConfigError(mistakes)
-        routes = {route.name for route in config.routes}
+        routes = self._generation.route_chains.keys()
         ledger.hold_copies_of_unknown_routes(routes).result()
         workers = config.processing.workers
         count = default_workers() if workers == "auto" else workers

@@ -96,8 +96,11 @@ def chain_spec(entries: Iterable[ChainEntry], config: Config) -> ChainSpec:
 
 
 def worker_specs(config: Config) -> tuple[dict[str, ChainSpec], dict[str, ChainSpec]]:
-    """The chains of every route and of every destination by name, empty where there is none."""
+    """The chains of every route and query_retrieve entry, and of every destination, by name;
+    empty where there is none.
+    """
     routes = {route.name: chain_spec(route.chain, config) for route in config.routes}
+    routes |= {entry.name: chain_spec(entry.chain, config) for entry in config.query_retrieve}
     destinations = {
         name: chain_spec(settings.chain, config) for name, settings in config.destinations.items()
     }

@@ -1,0 +1,95 @@
+"""One `query_retrieve` entry at work for one association: its upstreams, hooks and settings."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from router.config import DicomDestination
+from router.query.merging import STUDY
+from router.query.upstream import upstream
+from router.routing import Facts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from router.config import QueryRetrieve
+    from router.instance import Association, Query, Refusal
+    from router.query.identifier import Identifier
+    from router.routing import Generation
+
+_MOST_STUDIES = 50_000
+
+
+class Provenance:
+    """Which upstreams had a study when they were asked for it; shared by all associations."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._owners: OrderedDict[str, frozenset[str]] = OrderedDict()
+
+    def note(self, match: Identifier, upstream: str) -> None:
+        study = match.text(STUDY)
+        if study:
+            with self._lock:
+                owners = self._owners.pop(study, frozenset())
+                self._owners[study] = owners | {upstream}
+                if len(self._owners) > _MOST_STUDIES:
+                    self._owners.popitem(last=False)
+
+    def owners(self, study: str) -> frozenset[str]:
+        """None that are known: empty."""
+        with self._lock:
+            return self._owners.get(study, frozenset())
+
+
+class Entry:
+    """Settings are those of the generation that the association began with."""
+
+    def __init__(
+        self,
+        settings: QueryRetrieve,
+        generation: Generation,
+        association: Association,
+        provenance: Provenance,
+        directory: Path | None,
+    ) -> None:
+        self.settings = settings
+        self.name = settings.name
+        self.deadline = settings.deadline
+        self.limit = settings.limit
+        self.partial = settings.partial
+        self.association = association
+        self.provenance = provenance
+        self.directory = directory
+        self.generation = generation
+        self.has_chain = bool(settings.chain)
+        self._chain = generation.query_chains[settings.name]
+        self.upstreams = [
+            upstream(name, destination, association.calling_ae_title, settings.deadline)
+            for name in settings.upstreams
+            if isinstance(destination := generation.config.destinations[name], DicomDestination)
+        ]
+
+    def asked(self, query: Query, identifier: Identifier) -> Refusal | Identifier:
+        """What the plugins make of a query. Raises HookFailed; ValueError for what they wrote."""
+        facts = self._facts(identifier)
+        refusal: Refusal | None = self._chain.filter_query(query, facts)
+        if refusal is not None:
+            return refusal
+        self._chain.rewrite_query(query, facts)
+        self._query = query
+        return identifier.of(query.identifier)
+
+    def rewritten_match(self, match: Identifier) -> Identifier:
+        """What the plugins make of a match; raises as `asked`."""
+        if not self._chain.links:
+            return match
+        dataset = match.opened()
+        self._chain.rewrite_match(self._query, dataset, self._facts(match))
+        return match.of(dataset)
+
+    def _facts(self, identifier: Identifier) -> Facts:
+        return Facts(self.association, identifier.scan, datetime.now(UTC))
