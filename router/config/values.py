@@ -91,6 +91,12 @@ def name(text: str) -> str:
 def host_name(text: str) -> str:
     if not text or re.search(r"[\s/]", text):
         raise ValueError(f"'{text}' is not a host name or address")
+    try:
+        text.encode("idna")
+    except UnicodeError:
+        raise ValueError(
+            f"'{text}' is not a host name: a part of it is empty or too long"
+        ) from None
     return text
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from pynetdicom.transport import AddressInformation
 
 from router.wire import command as commands
 from router.wire.asking import Asking, Unasked
+from router.wire.connecting import connect_to
 from router.wire.errors import (
     AssociationAborted,
     AssociationRejected,
@@ -28,6 +28,7 @@ from router.wire.limits import AcceptorLimits, Timeouts
 from router.wire.queries import QueryRequest
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from router.dataset import Segment
@@ -70,9 +71,9 @@ def connect(
         raise ValueError(f"an association has 1 to {MAXIMUM_CONTEXTS} contexts")
     timeouts = timeouts or Timeouts()
     try:
-        connection = socket.create_connection((peer.host, peer.port), timeouts.connect)
+        connection = connect_to(peer.host, peer.port, timeouts.connect)
     except OSError as error:
-        why = "timed out" if isinstance(error, TimeoutError) else error.strerror or error
+        why = error.strerror or error
         raise ConnectFailed(f"cannot connect to {peer.host} port {peer.port}: {why}") from error
     association: Requesting | None = None
     try:

@@ -19,6 +19,7 @@ from router.wire import (
     ProtocolViolation,
     Response,
     SourceUnreadable,
+    Timeouts,
     command,
     connect,
 )
@@ -81,6 +82,42 @@ def test_nobody_listening_is_connect_failed(ask, free_port):
 def test_an_unknown_host_is_connect_failed():
     with pytest.raises(ConnectFailed):
         connect(Peer("no-such-host.invalid", 104, "A", "B"), [(CT, [IMPLICIT])])
+
+
+@pytest.mark.parametrize("host", ["pacs..example", "x" * 64 + ".example"])
+def test_what_can_be_no_host_name_is_connect_failed(host):
+    with pytest.raises(ConnectFailed, match="it is no host name"):
+        connect(Peer(host, 104, "A", "B"), [(CT, [IMPLICIT])])
+
+
+def test_a_name_server_that_never_answers_is_waited_for_as_long_as_connecting_may_take(
+    monkeypatch,
+):
+    answer = threading.Event()
+
+    def never(*_, **__):
+        answer.wait(20)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", never)
+    with pytest.raises(ConnectFailed, match="pacs.example port 104: no name server answered"):
+        connect(Peer("pacs.example", 104, "A", "B"), [(CT, [IMPLICIT])], timeouts=Timeouts(0.1))
+    answer.set()
+
+
+def test_a_host_is_tried_at_each_of_its_addresses(ask, listen, monkeypatch, free_port):
+    listening = listen()
+    found = [
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", (ip, 0)) for ip in ("127.1.2.3", "127.0.0.1")
+    ]
+    real = socket.getaddrinfo
+
+    def two(host, *arguments, **more):
+        return found if host == "pacs.example" else real(host, *arguments, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", two)
+    peer = Peer("pacs.example", listening.port, "ROUTER", "CT1")
+    connect(peer, [(CT, [IMPLICIT])]).release()
 
 
 @pytest.mark.parametrize("count", [0, 129])
