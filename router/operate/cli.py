@@ -12,7 +12,7 @@ from router.operate import log
 from router.operate.cli_common import CONFIG, config_argument, fail, find_config
 from router.operate.cli_config import check, read_checked, schema
 from router.operate.cli_doctor import doctor
-from router.operate.cli_explain import explain, test
+from router.operate.cli_explain import explain, replay, test
 from router.operate.cli_queue import pause, queue, resume, status, where
 from router.operate.cli_scu import echo, send
 from router.routing import HookFailed, PluginError
@@ -87,6 +87,7 @@ for command in (
     schema,
     explain,
     test,
+    replay,
     echo,
     send,
     status,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from router.config import ConfigError, report
+from router.config.units import duration
 from router.operate import control
 from router.operate.actions import Actions
 from router.operate.generation import read_settings
@@ -49,6 +50,14 @@ def fail(text: str, code: int = 1) -> NoReturn:
     """End the command with a sentence on standard error."""
     click.echo(text, err=True)
     raise SystemExit(code)
+
+
+def ago(_: object, __: object, value: str | None) -> float | None:
+    """An option's callback: how many seconds ago `24h` or `3d` is."""
+    try:
+        return None if value is None else duration(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 def print_json(value: object) -> None:

@@ -10,6 +10,7 @@ import click
 from router.config import ConfigError, report
 from router.operate.cli_common import (
     CONFIG,
+    ago,
     config_argument,
     fail,
     find_config,
@@ -103,6 +104,42 @@ def test(config: Path | None, text: str, as_json: bool) -> None:
         others = f", {deselected} not run" if deselected else ""
         click.echo(f"{passed} passed" + (f", {failed} failed" if failed else "") + others)
     raise SystemExit(1 if failed else 0)
+
+
+@click.command()
+@config_argument
+@click.option("--since", default="24h", show_default=True, callback=ago, help="How far back.")
+@click.option("--limit", default=10_000, show_default=True, help="How many at most, newest first.")
+@click.option(
+    "--spool",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Where the instances lie, if not in CONFIG's own spool.directory.",
+)
+@json_option
+def replay(
+    config: Path | None, since: float, limit: int, spool: Path | None, as_json: bool
+) -> None:
+    """What CONFIG would do with the instances still in the spool, compared with what was done.
+
+    Only reads, whether a router runs or not. Exit code 1 when something would change.
+    """
+    from router.operate import replay_text
+    from router.operate.replaying import replay as run
+    from router.spool import RetainedInstances, SpoolError
+
+    settings = checked(find_config(config))
+    try:
+        retained = RetainedInstances(spool or settings.spool.directory, since, limit)
+    except SpoolError as error:
+        fail(str(error))
+    with replay_text.progress(as_json) as shown:
+        task = shown.add_task("replaying", total=len(retained))
+        found = run(settings, retained, lambda: shown.advance(task))
+    if as_json:
+        print_json(replay_text.as_json(found, retained.total))
+    else:
+        replay_text.say(found, retained.total)
+    raise SystemExit(1 if found.changes else 0)
 
 
 def checked(config: Path) -> Config:

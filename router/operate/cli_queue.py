@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from router.config.units import duration
-from router.operate.cli_common import ask, config_option, fail, json_option, print_json
+from router.operate.cli_common import ago, ask, config_option, fail, json_option, print_json
 from router.operate.words import describe, needs_attention, size
 
 if TYPE_CHECKING:
@@ -74,13 +73,6 @@ def _row(row: dict[str, Any]) -> str:
     if row["due"]:
         text += f", next {row['due']}"
     return text + (f": {row['reason']}" if row["reason"] else "")
-
-
-def _ago(_: object, __: object, value: str | None) -> float | None:
-    try:
-        return None if value is None else duration(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
 
 
 def _change(
@@ -165,7 +157,7 @@ def move(config: Path | None, as_json: bool, to: str, **selection: str | None) -
 @queue.command()
 @config_option
 @json_option
-@click.option("--since", callback=_ago, help="What came in the last 24h, 3d...")
+@click.option("--since", callback=ago, help="What came in the last 24h, 3d...")
 @click.option("--study", help="This Study Instance UID, received or outgoing.")
 @click.option("--route", help="What this route made; else what the first route made.")
 @click.option("--to", required=True, help="The destination that gets it, whatever it got before.")

@@ -21,6 +21,7 @@ from router.spool.records import (
     Stored,
     WaitingStudy,
 )
+from router.spool.retained import DoneCopy, Retained, RetainedInstances
 from router.spool.sources import as_sender
 from router.spool.spool import Spool
 from router.spool.study_records import StudyCopy, StudyOutcome, StudyTask
@@ -32,6 +33,7 @@ __all__ = [
     "CopyOutcome",
     "CopyTask",
     "DeliveryTask",
+    "DoneCopy",
     "HeldCopy",
     "IncomingFile",
     "IntakeRefusal",
@@ -39,6 +41,8 @@ __all__ = [
     "PlannedCopy",
     "Processed",
     "ReleasedInstance",
+    "Retained",
+    "RetainedInstances",
     "Selection",
     "Skipped",
     "Spool",
