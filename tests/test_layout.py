@@ -63,6 +63,7 @@ IMPORTS = {
 # Where a library may be imported: whole modules, or packages with all that is in them.
 PLACES = {
     "apsw": ("router.spool",),
+    "blake3": ("router.spool.digest",),
     "click": ("router.operate",),
     "cryptography": ("router.plugins.deidentify.reversal",),
     "gdcm": ("router.dataset.decoders",),

@@ -40,7 +40,7 @@ def _arrival(stored: Stored, part10, number: int) -> Arrival:
         series_instance_uid=f"{study}.1",
         patient_id=f"P-{number // 500}",
         accession_number=f"A-{number // 500}",
-        sha256=bytes(32),
+        digest=bytes(32),
         association=Association("CT1", "ROUTER", "127.0.0.1", "modalities", None, None, None, now),
         received=now,
         generation=1,

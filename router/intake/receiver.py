@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 from router.dataset import Scanner, encode_file_meta
-from router.spool import SpoolError
+from router.spool import SpoolError, new_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,15 +16,15 @@ if TYPE_CHECKING:
 
 
 class Received:
-    """A data set that has arrived whole: its file (not yet durable), its scan and its hash."""
+    """A data set that has arrived whole: its file (not yet durable), its scan and its digest."""
 
     def __init__(
-        self, file: IncomingFile, offset: int, scan: Scan, sha256: bytes, request: StoreRequest
+        self, file: IncomingFile, offset: int, scan: Scan, digest: bytes, request: StoreRequest
     ) -> None:
         self.file = file
         self.offset = offset
         self.scan = scan
-        self.sha256 = sha256
+        self.digest = digest
         self.request = request
 
 
@@ -49,7 +48,7 @@ class Receiver:
         self._decide = decide
         self._refuse = refuse
         self._scanner = Scanner(request.transfer_syntax)
-        self._hash = hashlib.sha256()
+        self._digest = new_digest()
         self._failure: SpoolError | None = None
         meta = encode_file_meta(
             request.sop_class_uid,
@@ -65,7 +64,7 @@ class Receiver:
         self._write(fragments)
         for fragment in fragments:
             self._scanner.feed(fragment)
-            self._hash.update(fragment)
+            self._digest.update(fragment)
 
     def _write(self, fragments: Sequence[memoryview]) -> None:
         """What cannot be kept is only read: the answer is given when all has come."""
@@ -86,7 +85,7 @@ class Receiver:
                     self._file,
                     self._offset,
                     self._scanner.finish().assuming(self._assume_character_set),
-                    self._hash.digest(),
+                    self._digest.digest(),
                     self._request,
                 )
             )

@@ -252,7 +252,7 @@ class StoreSession(Session):
             series_instance_uid=first(scan, _SERIES),
             patient_id=first(scan, _PATIENT_ID),
             accession_number=first(scan, _ACCESSION_NUMBER),
-            sha256=received.sha256,
+            digest=received.digest,
             association=self.association,
             received=now,
             generation=self._generation.number,

@@ -1,5 +1,6 @@
 """What was accepted and is not done: its files, and the durable ledger of what becomes of it."""
 
+from router.spool.digest import Digest, new_digest
 from router.spool.errors import SpoolError, SpoolFailed, SpoolFull, SpoolLocked, SyncFailed
 from router.spool.files import IncomingFile
 from router.spool.ledger import Ledger
@@ -34,6 +35,7 @@ __all__ = [
     "CopyTask",
     "DeliveryTask",
     "DoneCopy",
+    "Digest",
     "HeldCopy",
     "IncomingFile",
     "IntakeRefusal",
@@ -58,4 +60,5 @@ __all__ = [
     "SyncFailed",
     "WaitingStudy",
     "as_sender",
+    "new_digest",
 ]

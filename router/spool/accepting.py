@@ -98,7 +98,7 @@ def accept(transaction: Transaction, arrival: Arrival, paths: Paths) -> int:
             stored.length,
             encode_bulk(stored.bulk),
             stored.problem,
-            arrival.sha256,
+            arrival.digest,
             originator,
             message,
             transaction.now,

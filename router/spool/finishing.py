@@ -45,7 +45,7 @@ OUTCOME_COLUMNS = (
     "notes",
 )
 SELECT_STORED = """
-SELECT path, offset, length, sha256 FROM copies JOIN instances ON instances.id = instance
+SELECT path, offset, length, digest FROM copies JOIN instances ON instances.id = instance
 WHERE copies.id = ?
 """
 SELECT_PLANNED = "SELECT instance, destinations FROM copies WHERE id = ?"
@@ -130,13 +130,13 @@ def _processed(
     }
     if outcome.segments is None:
         return columns
-    [(path, offset, length, sha256)] = transaction.execute(SELECT_STORED, (copy,))
+    [(path, offset, length, digest)] = transaction.execute(SELECT_STORED, (copy,))
     stored = Stored(paths.absolute(path), offset, length)
     transaction.directories.update(paths.workspace_directories(outcome.segments))
     return columns | {
         "segments": paths.encode_segments(outcome.segments),
         "size": total_length(outcome.segments),
-        "content": fingerprint(outcome.segments, stored, sha256),
+        "content": fingerprint(outcome.segments, stored, digest),
         "transfer_syntax": outcome.transfer_syntax,
         "sop_class_uid": outcome.sop_class_uid,
         "sop_instance_uid": outcome.sop_instance_uid,

@@ -8,7 +8,6 @@ records the ledger has not seen are read, checked against the bytes they speak o
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
 import struct
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from router.dataset import Bulk
 from router.instance import Association
+from router.spool.digest import new_digest
 from router.spool.records import Arrival, PlannedCopy, Stored
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def encode_record(arrival: Arrival) -> bytes:
         "stored": [[bulk.offset, bulk.length] for bulk in arrival.stored.bulk],
         "problem": arrival.stored.problem,
         "length": arrival.stored.length,
-        "sha256": arrival.sha256 and arrival.sha256.hex(),
+        "digest": arrival.digest and arrival.digest.hex(),
         "association": vars(arrival.association),
         "copies": [dataclasses.asdict(copy) for copy in arrival.copies],
         "extent": None,
@@ -69,7 +69,7 @@ def _read_record(descriptor: int, path: str, start: int) -> Arrival | None:
     if len(record) < length or zlib.crc32(record) != checksum:
         return None
     arrival = _decode_record(record, path, (start, start + before + length), start + before)
-    return arrival if arrival.sha256 == _sha256(descriptor, arrival.stored) else None
+    return arrival if arrival.digest == _digest(descriptor, arrival.stored) else None
 
 
 def _decode_record(record: bytes, path: str, extent: tuple[int, int], end: int) -> Arrival:
@@ -89,7 +89,7 @@ def _decode_record(record: bytes, path: str, extent: tuple[int, int], end: int) 
             "stored": Stored(path, end - length, length, bulk, values.pop("problem")),
             "association": Association(**who),
             "received": datetime.fromisoformat(values["received"]),
-            "sha256": values["sha256"] and bytes.fromhex(values["sha256"]),
+            "digest": values["digest"] and bytes.fromhex(values["digest"]),
             "copies": tuple(PlannedCopy(**copy) for copy in copies),
             "move_originator": values["move_originator"] and tuple(values["move_originator"]),
             "extent": extent,
@@ -97,8 +97,8 @@ def _decode_record(record: bytes, path: str, extent: tuple[int, int], end: int) 
     )
 
 
-def _sha256(descriptor: int, stored: Stored) -> bytes:
-    content = hashlib.sha256()
+def _digest(descriptor: int, stored: Stored) -> bytes:
+    content = new_digest()
     at, end = stored.offset, stored.offset + stored.length
     while at < end and (piece := os.pread(descriptor, min(_CHUNK, end - at), at)):
         content.update(piece)

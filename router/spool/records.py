@@ -70,7 +70,7 @@ class Arrival:
     series_instance_uid: str
     patient_id: str
     accession_number: str
-    sha256: bytes | None
+    digest: bytes | None
     association: Association
     received: datetime
     generation: int

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from router.dataset import FileRange
 from router.spool.codec import to_microseconds
+from router.spool.digest import new_digest
 from router.spool.settling import Candidate
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ WITH_ITS_STUDY = AFTER_ANOTHER + 1  # due when that is complete, and when anothe
 EARLIER_FIRST = "an earlier version goes first"
 GATHERS = "its study is not complete"
 
-_CONTENT = "coalesce(c.content, iif(c.sop_instance_uid IS NULL, i.sha256, NULL))"
+_CONTENT = "coalesce(c.content, iif(c.sop_instance_uid IS NULL, i.digest, NULL))"
 _OWN = f"""
 SELECT {_CONTENT}, i.sop_instance_uid
 FROM copies c JOIN instances i ON i.id = c.instance WHERE c.id = ?
@@ -130,11 +130,12 @@ def watch(connection: apsw.Connection, transaction: Transaction) -> None:
     connection.execute(_TRIGGER)
 
 
-def fingerprint(segments: Iterable[Segment], stored: Stored, sha256: bytes | None) -> bytes | None:
+def fingerprint(segments: Iterable[Segment], stored: Stored, digest: bytes | None) -> bytes | None:
     """A hash of what a changed copy consists of; None when that is not known without reading."""
-    if sha256 is None:
+    if digest is None:
         return None
-    content = hashlib.sha256(sha256)
+    content = new_digest()
+    content.update(digest)
     for segment in segments:
         if not isinstance(segment, FileRange):
             content.update(b"B%d " % len(segment))

@@ -16,7 +16,7 @@ from router.spool.errors import SpoolError
 if TYPE_CHECKING:
     from pathlib import Path
 
-VERSION = 5
+VERSION = 6
 
 # `quiet` is in microseconds, `together`: the study's deliveries wait for it to be complete.
 STUDIES = """
@@ -59,7 +59,7 @@ CREATE TABLE instances(
     association INTEGER NOT NULL, series INTEGER NOT NULL, generation INTEGER NOT NULL,
     sop_class_uid TEXT NOT NULL, sop_instance_uid TEXT NOT NULL, transfer_syntax TEXT NOT NULL,
     path TEXT, offset INTEGER NOT NULL, length INTEGER NOT NULL, bulk BLOB NOT NULL, problem TEXT,
-    sha256 BLOB, originator TEXT, originator_message INTEGER, changed INTEGER,
+    digest BLOB, originator TEXT, originator_message INTEGER, changed INTEGER,
     reason TEXT, answer INTEGER);
 CREATE INDEX instances_series ON instances(series);
 CREATE INDEX instances_association ON instances(association);
@@ -151,6 +151,8 @@ CREATE INDEX deliveries_behind ON deliveries(behind) WHERE behind IS NOT NULL;
 """,
     3: "ALTER TABLE instances ADD COLUMN answer INTEGER;",
     4: STUDIES,
+    # What arrives again counts as another version once: it is not the hash it was.
+    5: "ALTER TABLE instances RENAME COLUMN sha256 TO digest;",
 }
 
 

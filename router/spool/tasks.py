@@ -38,7 +38,7 @@ FROM deliveries d JOIN copies c ON c.id = d.copy JOIN instances i ON i.id = d.in
 {_OF_INSTANCE} WHERE d.id = ?
 """
 RELEASED = f"""
-SELECT i.id, s.patient_id, s.accession_number, i.sha256, {_INSTANCE}
+SELECT i.id, s.patient_id, s.accession_number, i.digest, {_INSTANCE}
 FROM instances i {_OF_INSTANCE} WHERE i.id = ?
 """
 
@@ -107,11 +107,11 @@ def delivery_task(connection: apsw.Connection, row: int, paths: Paths) -> Delive
 
 def released_instance(connection: apsw.Connection, row: int, paths: Paths) -> ReleasedInstance:
     (columns,) = fetch(connection, RELEASED, (row,))
-    instance_id, patient_id, accession_number, sha256 = columns[:4]
+    instance_id, patient_id, accession_number, digest = columns[:4]
     arrival = Arrival(
         patient_id=patient_id,
         accession_number=accession_number,
-        sha256=sha256,
+        digest=digest,
         copies=(),
         **_instance(columns[4:], paths),
     )

@@ -97,7 +97,7 @@ class Site:
             series_instance_uid=made.SeriesInstanceUID,
             patient_id="",
             accession_number="",
-            sha256=None,
+            digest=None,
             association=_association(calling_ae_title),
             received=datetime.now(UTC),
             generation=1,

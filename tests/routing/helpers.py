@@ -128,7 +128,7 @@ class Router:
             series_instance_uid=made.SeriesInstanceUID,
             patient_id="",
             accession_number="",
-            sha256=None,
+            digest=None,
             association=association(),
             received=RECEIVED,
             generation=1,

@@ -55,7 +55,7 @@ def arrival(
         "series_instance_uid": "1.2.3.4",
         "patient_id": "4711",
         "accession_number": "A-1",
-        "sha256": os.urandom(32),  # no two alike
+        "digest": os.urandom(32),  # no two alike
         "association": ASSOCIATION,
         "received": NOW,
         "generation": 1,

@@ -1,6 +1,5 @@
 """What was kept is accepted whatever happens between its file and the ledger's row."""
 
-import hashlib
 import os
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import pytest
 
 from router.config import load
 from router.dataset import encode_file_meta
-from router.spool import Arrival, IncomingFile, Spool, SpoolFailed, SpoolFull, Stored
+from router.spool import Arrival, IncomingFile, Spool, SpoolFailed, SpoolFull, Stored, new_digest
 from router.spool.journal import encode_record, read_records
 from tests.spool.making import CT_IMAGE, EXPLICIT, arrival, deliver, planned
 from tests.spool.test_spool import reopen
@@ -21,8 +20,10 @@ def written(file: IncomingFile, spool: Spool, number: int, content: bytes) -> Ar
     begin = file.begin()
     file.write([META, content])
     stored = Stored(file.path, begin + len(META), len(content))
-    sha256 = hashlib.sha256(content).digest()
-    return arrival(spool, planned("pacs"), uid=f"1.{number}", stored=stored, sha256=sha256)
+    digest = new_digest()
+    digest.update(content)
+    known = {"uid": f"1.{number}", "stored": stored, "digest": digest.digest()}
+    return arrival(spool, planned("pacs"), **known)
 
 
 def sealed(file: IncomingFile, given: Arrival) -> None:

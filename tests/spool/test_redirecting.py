@@ -154,9 +154,9 @@ def sender_is_a_destination(spool, tmp_path):
 
 @pytest.mark.usefixtures("sender_is_a_destination")
 def test_whoever_asks_for_it_again_gets_it_whatever_the_destination_says(spool):
-    accept(spool, planned("pacs"), sha256=b"a" * 32)
+    accept(spool, planned("pacs"), digest=b"a" * 32)
     deliver(spool, "pacs")
-    accept(spool, planned("pacs"), sha256=b"a" * 32)
+    accept(spool, planned("pacs"), digest=b"a" * 32)
     assert deliver(spool, "pacs") == 0
     assert spool.resend("pacs", None, None, None) == 1, "the same once is enough"
     assert deliver(spool, "pacs") == 1

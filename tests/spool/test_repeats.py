@@ -32,7 +32,7 @@ def configured(spool, tmp_path):
 
 
 def arrive(spool: Spool, version: str, copy: PlannedCopy | None = None) -> None:
-    accept(spool, copy or planned("pacs"), sha256=version.encode().ljust(32))
+    accept(spool, copy or planned("pacs"), digest=version.encode().ljust(32))
 
 
 def states(spool: Spool) -> list[str]:

@@ -137,6 +137,7 @@ def downgrade(path) -> None:
     connection = apsw.Connection(str(path))
     connection.execute("""
         DROP TABLE studies; DROP TABLE gathered;
+        ALTER TABLE instances RENAME COLUMN digest TO sha256;
         DROP TABLE files; DROP INDEX deliveries_queued; DROP INDEX copies_received;
         ALTER TABLE deliveries RENAME COLUMN study TO series;
         UPDATE deliveries SET series =
