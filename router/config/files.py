@@ -42,6 +42,14 @@ class Files:
             self.texts[path] = self._contents[path]
         return self._contents[path]
 
+    def digest_of(self, path: Path) -> bytes:
+        """Of a file that others will read, however large; b"" where there is none."""
+        path = path.absolute()
+        if path not in self._digests:
+            self._stamps[path] = _stamp(path)
+            self._digests[path] = _digest(path)
+        return self._digests[path]
+
     def names(self, directory: Path, pattern: str) -> list[str]:
         """The files that a pattern means, by name; one that comes or goes is a change."""
         found = sorted(glob.glob(pattern, root_dir=directory, recursive=True))
@@ -89,10 +97,7 @@ class Files:
         stamp = _stamp(path)
         if stamp == self._stamps[path]:
             return False
-        digest = b""
-        with suppress(OSError):
-            digest = hashlib.sha256(path.read_bytes()).digest()
-        if digest == self._digests[path]:
+        if _digest(path) == self._digests[path]:
             self._stamps[path] = stamp  # written again as it was
             return False
         return True
@@ -121,9 +126,20 @@ def read_file(path: Path, keep: bool = False) -> bytes:
     return path.read_bytes() if files is None else files.read(path, keep)
 
 
+def digest_of_file(path: Path) -> bytes:
+    """What tells a file that a plugin reads from what it was; b"" where there is none."""
+    return (_current.get() or Files()).digest_of(path)
+
+
 def file_names(directory: Path, pattern: str) -> list[str]:
     """The files that a pattern means, relative to `directory`, in name order."""
     return (_current.get() or Files()).names(directory, pattern)
+
+
+def _digest(path: Path) -> bytes:
+    with suppress(OSError), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+    return b""
 
 
 def _stamp(path: Path) -> _Stamp | None:

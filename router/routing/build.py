@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from typing import TYPE_CHECKING
 
 from router.instance import Context
@@ -20,39 +21,64 @@ if TYPE_CHECKING:
     from router.routing.spec import ChainSpec, PluginSpec
 
 
-class Plugins:
-    """Plugin objects by their key; `directory` has a directory for each that `startup` gives it."""
+_counting = threading.Lock()
 
-    def __init__(self, directory: Path) -> None:
+
+class _Started:
+    """A plugin object that was started, and how many configurations use it."""
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        self.users = 0
+
+
+class Plugins:
+    """Plugin objects by their key; `directory` has a directory for each that `startup` gives it.
+
+    What `previous` has started is used on, and shut down with its last user.
+    """
+
+    def __init__(self, directory: Path, previous: Plugins | None = None) -> None:
         self._directory = directory
-        self._started: dict[str, Link] = {}
+        self._previous = dict(previous._started) if previous else {}
+        self._started: dict[str, _Started] = {}
 
     def chain(self, spec: ChainSpec, watch: Watch | None = None) -> Chain:
         """The chain, with every plugin started. Raises HookFailed, for the constructor too."""
         told = watch or (lambda link, hook: None)
         links = []
         for index, link in enumerate(spec.links):
-            if link.plugin.key not in self._started:
+            key = link.plugin.key
+            if key not in self._started:
                 told(index, "startup")
-                self._started[link.plugin.key] = self._start(link.plugin, spec.sources)
+                self._use(key, self._previous.get(key) or self._start(link.plugin, spec.sources))
                 told(-1, "")
-            plugin = self._started[link.plugin.key].plugin
+            plugin = self._started[key].link.plugin
             when = predicate(link.when, spec.timezone) if link.when else None
             links.append(Link(link.plugin.name, plugin, when))
         return Chain(links, watch)
 
     def shutdown(self) -> None:
-        """Shut every plugin down; failures are logged."""
-        Chain(self._started.values()).shutdown()
-        self._started.clear()
+        """Shut every plugin down that nobody else uses; failures are logged."""
+        with _counting:
+            for started in self._started.values():
+                started.users -= 1
+            unused = [each.link for each in self._started.values() if not each.users]
+            self._started.clear()
+        Chain(unused).shutdown()
 
-    def _start(self, spec: PluginSpec, sources: Mapping[Path, bytes]) -> Link:
+    def _use(self, key: str, started: _Started) -> None:
+        with _counting:
+            started.users += 1
+        self._started[key] = started
+
+    def _start(self, spec: PluginSpec, sources: Mapping[Path, bytes]) -> _Started:
         try:
             link = Link(spec.name, build_plugin(spec, sources))
         except PluginError as error:
             raise HookFailed(spec.name, "startup", str(error)) from None
         Chain([link]).startup(lambda link: plugin_context(link.name, self._directory))
-        return link
+        return _Started(link)
 
 
 def build_plugin(spec: PluginSpec, sources: Mapping[Path, bytes] | None = None) -> object:

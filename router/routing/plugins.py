@@ -10,18 +10,22 @@ import inspect
 import pkgutil
 import sys
 from contextlib import contextmanager
+from importlib.abc import MetaPathFinder, SourceLoader
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from router.config.files import read_file
 from router.config.mistakes import nearest
 from router.routing.failures import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from importlib.machinery import ModuleSpec
 
 SHIPPED = "router.plugins"
 ENTRY_POINTS = "dicom_router"
+_PREFIX = "dicom_router_plugin_"
 
 
 class PluginError(Exception):
@@ -35,8 +39,7 @@ def load_plugin(use: str, directory: Path, sources: Mapping[Path, bytes] | None 
     that starts later runs the same code, whatever the file holds by then.
     """
     if file := plugin_file(use, directory):
-        source = (sources or {}).get(file)
-        return _class_of(_load_file(file, source), use.rpartition(":")[2])
+        return _class_of(_load_file(file, sources), use.rpartition(":")[2])
     if use.isidentifier() and importlib.util.find_spec(f"{SHIPPED}.{use}"):
         return _only_class(_import(f"{SHIPPED}.{use}"))
     for entry_point in importlib.metadata.entry_points(group=ENTRY_POINTS, name=use):
@@ -69,48 +72,134 @@ def _import(name: str) -> ModuleType:
         return importlib.import_module(name)
 
 
-def _load_file(file: Path, source: bytes | None) -> ModuleType:
-    """Import a file under a name made of its path and content, so that an edited file is new."""
-    if source is None:
-        try:
-            source = file.read_bytes()
-        except OSError as error:
-            raise PluginError(f"cannot read {file}: {error.strerror}") from None
+def forget_modules(texts: Mapping[Path, bytes]) -> None:
+    """Drop the modules of plugin files that are not among these, of configurations gone by."""
+    used = {_module_name(file, source) for file, source in texts.items()}
+    for name in [name for name in sys.modules if name.startswith(_PREFIX)]:
+        if name not in used:
+            del sys.modules[name]
+            _beside.pop(name, None)
+
+
+def plugin_sources(use: str, directory: Path) -> dict[Path, bytes]:
+    """The file of a `FILE.py:Class` that can be loaded, and those beside it that it imports."""
+    file = plugin_file(use, directory)
+    if file is None:
+        return {}
+    source = read_file(file, keep=True)
+    return {file: source, **_beside[_load_file(file, None).__name__]}
+
+
+_beside: dict[str, dict[Path, bytes]] = {}  # what each plugin file has imported, by its module
+
+
+def _module_name(file: Path, source: bytes) -> str:
     digest = hashlib.sha256(str(file).encode() + b"\0" + source).hexdigest()[:16]
-    name = f"dicom_router_plugin_{digest}"
-    if name in sys.modules:
+    return f"{_PREFIX}{digest}"
+
+
+def _load_file(file: Path, sources: Mapping[Path, bytes] | None) -> ModuleType:
+    """Import a file under a name made of its path and content, so that an edited file is new."""
+    read = _reader(sources)
+    source = read(file)
+    if source is None:
+        raise PluginError(f"cannot read {file}: {_why_unreadable(file)}")
+    name = _module_name(file, source)
+    imported = _beside.get(name)
+    if imported is not None and all(read(path) == was for path, was in imported.items()):
         return sys.modules[name]
     module = ModuleType(name)
     module.__file__ = str(file)
-    with _import_errors(str(file)), _neighbours(file.parent):
+    beside = _Beside(file.parent, read)
+    with _import_errors(str(file)), _importing(beside):
         code = compile(source, str(file), "exec", dont_inherit=True)
         sys.modules[name] = module  # dataclasses and annotations look their module up
         try:
             exec(code, module.__dict__)
         except BaseException:
             del sys.modules[name]
+            _beside.pop(name, None)
             raise
+    _beside[name] = beside.found
     return module
 
 
+def _reader(sources: Mapping[Path, bytes] | None) -> Callable[[Path], bytes | None]:
+    def read(path: Path) -> bytes | None:
+        if sources is not None:
+            return sources.get(path)
+        try:
+            return read_file(path, keep=True)
+        except OSError:
+            return None
+
+    return read
+
+
+def _why_unreadable(file: Path) -> str:
+    try:
+        file.read_bytes()
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    return "it is not among the files of this configuration"
+
+
+class _Beside(MetaPathFinder):
+    """Finds modules beside a plugin file, as their files were when the configuration was read."""
+
+    def __init__(self, directory: Path, read: Callable[[Path], bytes | None]) -> None:
+        self.directory = directory
+        self.found: dict[Path, bytes] = {}
+        self._read = read
+
+    def find_spec(
+        self, name: str, path: object = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        base = self.directory.joinpath(*name.split("."))
+        for file, inside in ((base.with_name(f"{base.name}.py"), None),
+                             (base / "__init__.py", [str(base)])):  # fmt: skip
+            source = self._read(file)
+            if source is not None:
+                self.found[file] = source
+                return importlib.util.spec_from_file_location(
+                    name, file, loader=_Source(file, source), submodule_search_locations=inside
+                )
+        return None
+
+
+class _Source(SourceLoader):
+    """A module from bytes: no .pyc, which is matched by second and size, comes in between."""
+
+    def __init__(self, file: Path, source: bytes) -> None:
+        self._file = file
+        self._source = source
+
+    def get_filename(self, fullname: str) -> str:
+        return str(self._file)
+
+    def get_data(self, path: str | bytes) -> bytes:
+        return self._source
+
+
 @contextmanager
-def _neighbours(directory: Path) -> Iterator[None]:
+def _importing(beside: _Beside) -> Iterator[None]:
     """Let a plugin file import modules beside it, and forget them, so that a reload reads them."""
     before = set(sys.modules)
     writes_bytecode = sys.dont_write_bytecode
-    # A cached .pyc is matched by second and size: two edits within a second look the same.
     sys.dont_write_bytecode = True
-    sys.path.insert(0, str(directory))
+    sys.meta_path.insert(0, beside)
+    sys.path.insert(0, str(beside.directory))  # for what is no Python source
     importlib.invalidate_caches()
     try:
         yield
     finally:
-        sys.path.remove(str(directory))
+        sys.meta_path.remove(beside)
+        sys.path.remove(str(beside.directory))
         sys.dont_write_bytecode = writes_bytecode
         for name in set(sys.modules) - before:
             origin = getattr(sys.modules[name], "__file__", None)
-            is_plugin = name.startswith("dicom_router_plugin_")
-            if origin and not is_plugin and Path(origin).is_relative_to(directory):
+            ours = origin and Path(origin).is_relative_to(beside.directory)
+            if ours and not name.startswith(_PREFIX):
                 del sys.modules[name]
 
 

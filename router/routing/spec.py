@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import pickle
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from router.config import Position
+from router.config.files import digest_of_file
 from router.config.when_parsing import compile_when
 from router.routing.facts import character_sets
 from router.routing.matching import Condition
 from router.routing.options import Converter, OptionError, bind
-from router.routing.plugins import PluginError, load_plugin, plugin_file
+from router.routing.plugins import PluginError, load_plugin, plugin_sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
     from zoneinfo import ZoneInfo
 
     from router.config import ChainEntry, Config, PluginUse
@@ -36,8 +39,8 @@ class OptionsError(PluginError):
 class PluginSpec:
     """A plugin of a configuration and the arguments its constructor is called with.
 
-    `key` is the same wherever the configuration uses this very plugin; `directory` is what a
-    `FILE.py:Class` is relative to.
+    `key` is the same for the same plugin with the same options, files and name; `directory` is
+    what a `FILE.py:Class` is relative to.
     """
 
     key: str
@@ -85,10 +88,12 @@ def chain_spec(entries: Iterable[ChainEntry], config: Config) -> ChainSpec:
         LinkSpec(plugin_spec(entry.plugin, config.timezone), entry.when, entry.timeout)
         for entry in used
     )
-    files = (plugin_file(entry.plugin.use, entry.plugin.directory) for entry in used)
+    sources: dict[Path, bytes] = {}
+    for entry in used:
+        sources |= plugin_sources(entry.plugin.use, entry.plugin.directory)
     return ChainSpec(
         links=tuple(links),
-        sources={file: file.read_bytes() for file in files if file},
+        sources=sources,
         destinations=frozenset(config.destinations),
         timezone=config.timezone,
         character_sets=character_sets(config),
@@ -104,7 +109,7 @@ def worker_specs(config: Config) -> tuple[dict[str, ChainSpec], dict[str, ChainS
     destinations = {
         name: chain_spec(settings.chain, config) for name, settings in config.destinations.items()
     }
-    generation = hashlib.sha256(pickle.dumps((routes, destinations))).hexdigest()
+    generation = _digest((routes, destinations))
     return _of_generation(routes, generation), _of_generation(destinations, generation)
 
 
@@ -130,4 +135,24 @@ def plugin_spec(use: PluginUse, timezone: ZoneInfo | None = None) -> PluginSpec:
         arguments, named = bind(plugin, use.options, Converter(use.directory, condition))
     except ExceptionGroup as group:
         raise OptionsError(e for e in group.exceptions if isinstance(e, OptionError)) from None
-    return PluginSpec(use.path, use.name, use.use, use.directory, tuple(arguments), named)
+    sources = plugin_sources(use.use, use.directory)
+    key = _digest((use.name, use.use, use.directory, arguments, named, sources))
+    return PluginSpec(key, use.name, use.use, use.directory, tuple(arguments), named)
+
+
+def _digest(value: object) -> str:
+    """The same for equal values, wherever in a configuration they stand."""
+    written = io.BytesIO()
+    pickler = _ByValue(written)
+    pickler.fast = True  # otherwise what is one object and what are two equal ones would differ
+    pickler.dump(value)
+    return hashlib.sha256(written.getvalue()).hexdigest()
+
+
+class _ByValue(pickle.Pickler):
+    def reducer_override(self, value: object) -> Any:  # noqa: ANN401
+        if isinstance(value, Position):
+            return Position, ("", 0, 0)
+        if isinstance(value, Path) and value.is_file():  # an option that names it means its bytes
+            return Path, (str(value), digest_of_file(value))
+        return NotImplemented
