@@ -106,7 +106,10 @@ class Converter:
                 if each is not types.NoneType:
                     problems.append(error.message)
         of_its_kind = [told for told in problems if not told.startswith("wants ")]
-        raise OptionError(path, " or ".join(dict.fromkeys(of_its_kind or problems)))
+        if of_its_kind:
+            raise OptionError(path, " or ".join(dict.fromkeys(of_its_kind)))
+        kinds = dict.fromkeys(told[len("wants ") :].partition(", got ")[0] for told in problems)
+        raise OptionError(path, f"wants {' or '.join(kinds)}, got {_told(value)}")
 
     def _list(
         self, value: object, kind: object, of: tuple[object, ...], path: tuple[str, ...]
@@ -131,11 +134,15 @@ class Converter:
             raise OptionError(path, f"wants a mapping, got {_told(value)}")
         key_type, value_type = of or (Any, Any)
         return {
-            self.convert(key, key_type, (*path, str(key))): self.convert(
-                each, value_type, (*path, str(key))
-            )
+            self._key(key, key_type, path): self.convert(each, value_type, (*path, str(key)))
             for key, each in value.items()
         }
+
+    def _key(self, key: object, wanted: object, path: tuple[str, ...]) -> object:
+        try:
+            return self.convert(key, wanted, (*path, str(key)))
+        except OptionError as error:
+            raise OptionError(error.path, error.message, about_key=True) from None
 
 
 def bind(plugin: type, options: object, converter: Converter) -> Arguments:
@@ -223,7 +230,8 @@ def _literal(value: object, choices: tuple[Any, ...], path: tuple[str, ...]) -> 
         if value == choice and type(value) is type(choice):
             return choice
     listed = ", ".join(str(choice) for choice in choices)
-    raise OptionError(path, f"wants one of {listed}; got {_told(value)}")
+    near = nearest(value, [str(choice) for choice in choices]) if isinstance(value, str) else ""
+    raise OptionError(path, f"wants one of {listed}; got {_told(value)}{near}")
 
 
 def _unknown(name: str, known: Mapping[str, object]) -> str:
