@@ -9,7 +9,7 @@ from typing import Literal
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from router import Context, ElementPath, Hold, Instance, hookimpl
+from router import Context, ElementPath, Instance, hookimpl
 
 from .gate import check_leaks
 from .identifiers import identifying_words
@@ -128,15 +128,15 @@ def _refuse_contradictions(options: set[Option]) -> None:
 
 
 def _patient(dataset: Dataset) -> str:
-    """Whose instance it is, as one text; without a Patient ID name and birth date have to do."""
+    """Whose instance it is, as one text.
+
+    Without a Patient ID name and birth date have to do, without a name the study.
+    """
     if patient_id := _text(dataset, "PatientID"):
         return patient_id
-    name, born = _text(dataset, "PatientName"), _text(dataset, "PatientBirthDate")
-    if name:
-        return f"{name}\0{born}"
-    if study := _text(dataset, "StudyInstanceUID"):
-        return f"\0{study}"
-    raise Hold("neither Patient ID, Patient's Name nor Study Instance UID says whose it is")
+    if name := _text(dataset, "PatientName"):
+        return f"{name}\0{_text(dataset, 'PatientBirthDate')}"
+    return f"\0{_text(dataset, 'StudyInstanceUID')}"
 
 
 def _text(dataset: Dataset, keyword: str) -> str:

@@ -82,9 +82,14 @@ def identifiers(dataset: Dataset, options: frozenset[str]) -> Identifiers:
                 waiting += raw.value
             elif tag == 0x00080005:
                 found.character_sets.update(_texts(level, tag))
-            elif kind := kinds.get(tag) or ("name" if raw.VR == "PN" else None):
+            elif kind := kinds.get(tag) or _private_kind(tag, raw.VR):
                 _add(found, kind, tag, _texts(level, tag))
     return found
+
+
+def _private_kind(tag: BaseTag, vr: str | None) -> Kind | None:
+    """Names that the standard has and the profile does not list stay, so they are no leak."""
+    return "name" if vr == "PN" and tag.is_private else None
 
 
 def _add(found: Identifiers, kind: Kind, tag: BaseTag, texts: list[str]) -> None:

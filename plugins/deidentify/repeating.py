@@ -11,23 +11,19 @@ if TYPE_CHECKING:
     from pydicom.tag import BaseTag
 
 _OVERLAY_TYPE, _OVERLAY_DATA, _BIT_POSITION = 0x0040, 0x3000, 0x0102
-_TEXT = frozenset({0x0022, 0x0030, 0x0040, 0x1500, 0x2500, 0x2600, 0x4000})
-_AUDIO = range(0x2000, 0x200F)
+_TEXT = frozenset({0x0022, 0x1500, 0x4000})
 
 
 def repeating_action(dataset: Dataset, tag: BaseTag, clean_graphics: bool) -> Action:
-    """What becomes of an element of a curve or overlay.
+    """What becomes of an element of a curve (all retired) or overlay.
 
     Without its data the rest of an overlay is invalid, so all of it goes. Text may be drawn into
     a graphic overlay; one that marks a region of interest is cleaned of its words and stays.
     """
-    if not clean_graphics or tag.element in _AUDIO or not tag.element:
+    kind = dataset.get(tag.group << 16 | _OVERLAY_TYPE)
+    is_region = tag.group >> 8 == 0x60 and kind is not None and str(kind.value).strip() == "R"
+    if not clean_graphics or not is_region or not tag.element:
         return Action.REMOVE
-    if tag.group >> 8 == 0x60:
-        kind = dataset.get(tag.group << 16 | _OVERLAY_TYPE)
-        if kind is None or str(kind.value).strip() != "R":
-            return Action.REMOVE
-        return Action.CLEAN_TEXT if tag.element in _TEXT - {_OVERLAY_TYPE} else Action.KEEP
     return Action.CLEAN_TEXT if tag.element in _TEXT else Action.KEEP
 
 

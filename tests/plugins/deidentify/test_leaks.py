@@ -1,0 +1,122 @@
+"""No attribute of the profile survives that the options do not retain; all others do."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from pydicom._dicom_dict import DicomDictionary
+from pydicom.dataset import Dataset
+
+from router.testing import make_instance
+from tests.plugins.deidentify.making import (
+    ENCODINGS,
+    POSSIBLE,
+    ROWS,
+    WRITTEN,
+    Markers,
+    allowed_pairs,
+    deidentified,
+    every_attribute,
+    leaving,
+    may_stay,
+    vr_of,
+)
+
+ONE = [(), *((option,) for option in POSSIBLE)]
+DOCUMENT = [{"when": type("Any", (), {"matches": lambda self, _: True})(), "document": "replace"}]
+
+
+@pytest.fixture(scope="module")
+def marked():
+    return every_attribute()
+
+
+def leaks(marked, folder, options, encoding) -> list[str]:
+    dataset, markers = marked
+    instance = deidentified(
+        dataset, folder, options, ENCODINGS[encoding], pixels=DOCUMENT, leak_gate=False
+    )
+    with instance.open() as file:
+        left = file.read()
+    return [
+        f"({marker.tag:08X}) {marker.vr} {marker.place}"
+        for marker in markers
+        if marker.written in left and not may_stay(marker, options)
+    ]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("options", ONE, ids=str)
+def test_nothing_of_the_profile_is_left(marked, tmp_path, options, encoding):
+    assert leaks(marked, tmp_path, options, encoding) == []
+
+
+@pytest.mark.parametrize("options", random.Random(5).sample(allowed_pairs(), 12), ids=str)
+def test_nothing_of_the_profile_is_left_with_two_options(marked, tmp_path, options):
+    assert leaks(marked, tmp_path, options, "implicit") == []
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("options", allowed_pairs(), ids=str)
+def test_nothing_of_the_profile_is_left_with_any_two_options(marked, tmp_path, options, encoding):
+    assert leaks(marked, tmp_path, options, encoding) == []
+
+
+def unlisted() -> Dataset:
+    """Every attribute of the standard that the profile does not list, and some one level down."""
+    markers = Markers()
+    dataset = Dataset()
+    tags = [tag for tag in DicomDictionary if tag not in ROWS and tag not in WRITTEN]
+    usable = [t for t in tags if t >> 16 not in (0, 2, 0xFFFE) and vr_of(t) not in ("SQ", "UN")]
+    for tag in usable:
+        if tag not in (0x7FE00008, 0x7FE00009, 0x00189810, 0x00283006):
+            dataset[tag] = markers.element(tag, "top")
+    dataset.SOPClassUID = "1.2.840.10008.5.1.4.1.1.2"
+    dataset.Modality, dataset.ImageType = "CT", ["ORIGINAL", "PRIMARY"]
+    dataset.SpecificCharacterSet = "ISO_IR 100"
+    del dataset.BurnedInAnnotation, dataset.ConversionType
+    dataset.PixelRepresentation = 0
+    item = Dataset()
+    for tag in list(dataset.keys()):
+        if tag >> 16 not in (0x7FE0, 0x0028, 0x0008):
+            item[tag] = dataset[tag]
+    dataset.AnatomicRegionSequence = [item]
+    return dataset
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_every_attribute_the_profile_does_not_list_survives_unchanged(tmp_path, encoding):
+    dataset = unlisted()
+    assert len(dataset) > 3000
+    left = leaving(deidentified(dataset, tmp_path, (), ENCODINGS[encoding]))
+    expected = leaving(original(dataset, tmp_path, encoding))
+    assert missing_or_changed(expected, left) == []
+    below = expected.AnatomicRegionSequence[0], left.AnatomicRegionSequence[0]
+    assert missing_or_changed(*below) == []
+
+
+def original(dataset, folder, encoding):
+    return make_instance(dataset, folder, transfer_syntax=ENCODINGS[encoding])
+
+
+def missing_or_changed(expected: Dataset, left: Dataset) -> list[str]:
+    return [
+        str(element.tag)
+        for element in expected
+        if element.VR != "SQ" and (element.tag not in left or left[element.tag] != element)
+    ]
+
+
+@pytest.mark.parametrize("option", [each for each in POSSIBLE if each.startswith("retain")])
+def test_what_an_option_retains_survives_unchanged(tmp_path, option):
+    kept = [tag for tag, row in ROWS.items() if row.get(option) == "K" and vr_of(tag) != "SQ"]
+    dataset = Markers().fill(Dataset(), "top", kept)
+    dataset.SOPClassUID = "1.2.840.10008.5.1.4.1.1.2"
+    dataset.StudyInstanceUID = "1.2.3"
+    left = leaving(deidentified(dataset, tmp_path, (option,), leak_gate=False))
+    expected = leaving(original(dataset, tmp_path, "explicit"))
+    if option != "retain_uids":
+        del expected.StudyInstanceUID
+    assert missing_or_changed(expected, left) == []
