@@ -48,7 +48,6 @@ IMPORTS = {
     "status": set(),
     "tables": VOCABULARY,
     "template": VOCABULARY,
-    "testing": VOCABULARY,
     "when": VOCABULARY,
     "config": CONFIG,
     "wire": WIRE,
@@ -58,6 +57,7 @@ IMPORTS = {
     "intake": ROUTING | {"routing"},
     "query": ROUTING | {"routing", "delivery"},
     "operate": ROUTING | {"routing", "delivery", "intake", "query"},
+    "testing": ROUTING | {"routing", "operate"},
 }
 
 # Where a library may be imported: whole modules, or packages with all that is in them.
@@ -83,6 +83,7 @@ PLACES = {
         *("router.delivery.codecs", "router.delivery.encapsulating", "router.query"),
     ),
     "pynetdicom": ("router.wire", "router.query"),
+    "pytest": ("router.testing.fixtures",),
     "rich": ("router.operate",),
     "ruamel": ("router.config",),
     "watchfiles": ("router.config",),
