@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
+from rich.console import Console
 
 from router.operate.cli_common import ask, config_option, json_option, print_json
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 @click.option("--repair", is_flag=True, help="Remove orphans, hold what lost its bytes.")
 def doctor(config: Path | None, as_json: bool, repair: bool) -> None:
     """Whether the spool's files and its ledger agree. Exit code 1 when something was found."""
-    found = ask(config, "doctor", repair=repair)
+    with Console(stderr=True).status("comparing files and ledger"):  # on a terminal only
+        found = ask(config, "doctor", repair=repair)
     if as_json:
         print_json(found)
     else:

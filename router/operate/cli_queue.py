@@ -92,10 +92,24 @@ def retry(config: Path | None, as_json: bool, **selection: str | None) -> None:
     _change("retry", "due now", config, as_json, **selection)
 
 
+_all = click.option("--all", "everything", is_flag=True, help="Everything, without asking.")
+
+
+def _be_sure(config: Path | None, everything: bool, selection: dict[str, str | None]) -> None:
+    """Nobody at a terminal does this to all there is by leaving something out."""
+    if everything or any(selection.values()) or not sys.stdin.isatty():
+        return
+    if count := ask(config, "queue count", **selection):
+        text = f"Nothing is selected: this is for all {count} that wait or are held. Go on?"
+        click.confirm(text, abort=True, err=True)
+
+
 @queue.command()
 @_selecting
-def release(config: Path | None, as_json: bool, **selection: str | None) -> None:
+@_all
+def release(config: Path | None, as_json: bool, everything: bool, **selection: str | None) -> None:
     """What is held goes on: copies are processed again, deliveries are tried again."""
+    _be_sure(config, everything, selection)
     _change("release", "released", config, as_json, **selection)
 
 
@@ -108,9 +122,13 @@ def first(config: Path | None, as_json: bool, **selection: str | None) -> None:
 
 @queue.command()
 @_selecting
+@_all
 @click.option("--why", default="held by an administrator", help="Kept with what is held.")
-def hold(config: Path | None, as_json: bool, why: str, **selection: str | None) -> None:
+def hold(
+    config: Path | None, as_json: bool, everything: bool, why: str, **selection: str | None
+) -> None:
     """Keep what waits from being processed or sent until it is released."""
+    _be_sure(config, everything, selection)
     _change("hold", "held", config, as_json, why=why, **selection)
 
 

@@ -1,14 +1,19 @@
 """The commands that need no running router: what they print, and their exit codes."""
 
 import json
+import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from router.operate.cli import main
+from router.spool import Spool
 from tests.conftest import REPOSITORY
+from tests.spool.making import accept, planned
+from tests.story.peers import BOUND, DICOM_ROUTER
 from tests.story.sending import generate
 
 MISTAKES = REPOSITORY / "tests" / "config_mistakes"
@@ -127,6 +132,28 @@ def test_a_queue_without_a_router(config):
         assert run("queue", action).stdout == f"0 {said}\n"
     assert run("queue", "first", "--study", "1.2").stdout == "0 moved to the front\n"
     assert json.loads(run("queue", "retry", "--json").stdout) == {"changed": 0}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answer", "said"),
+    [
+        (["hold"], b"n\n", "this is for all 1 that wait or are held. Go on? [y/N]"),
+        (["hold"], b"y\n", "1 held"),
+        (["hold", "--all"], b"", "1 held"),
+        (["hold", "--destination", "pacs"], b"", "1 held"),
+        (["release"], b"n\n", "Aborted!"),
+    ],
+)
+def test_at_a_terminal_nothing_is_done_to_everything_unasked(config, arguments, answer, said):
+    with Spool(config.parent / "spool") as spool:
+        accept(spool, planned("pacs"))
+    master, terminal = os.openpty()
+    os.write(master, answer)
+    command = [*DICOM_ROUTER, "queue", *arguments]
+    done = subprocess.run(command, stdin=terminal, capture_output=True, text=True, timeout=BOUND)
+    os.close(master)
+    os.close(terminal)
+    assert said in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(
