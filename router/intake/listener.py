@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from router.instance import Association
-    from router.intake.session import Queries
+    from router.intake.queries import Queries
     from router.routing import Generation
     from router.spool import Spool
     from router.wire import AssociationRequest

@@ -5,16 +5,17 @@ from __future__ import annotations
 import logging
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from router.dataset import FileRange, first, parse_path
+from router.dataset import FileRange
 from router.instance import Instance, Source
 from router.intake import contexts
+from router.intake.arrivals import arrival, which
 from router.intake.checks import find_fault, find_invalid_uid
 from router.intake.planning import plan
 from router.intake.receiver import Received, Receiver
 from router.routing import Facts, HookFailed
-from router.spool import Arrival, IntakeRefusal, SpoolError, SpoolFull, Stored
+from router.spool import IntakeRefusal, SpoolError, SpoolFull
 from router.status import (
     OUT_OF_RESOURCES,
     PROCESSING_FAILURE,
@@ -31,9 +32,17 @@ if TYPE_CHECKING:
 
     from router.instance import Association
     from router.intake.admission import Admitted
+    from router.intake.queries import Queries
     from router.intake.room import Room
     from router.routing import Generation
-    from router.spool import IncomingFile, PlannedCopy, Spool
+    from router.spool import (
+        Arrival,
+        Expected,
+        IncomingFile,
+        PlannedCopy,
+        Retrieve,
+        Spool,
+    )
     from router.wire import (
         ContextOffer,
         Ending,
@@ -45,27 +54,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("router.intake")
 
-_STUDY = parse_path("StudyInstanceUID")
-_SERIES = parse_path("SeriesInstanceUID")
-_PATIENT_ID = parse_path("PatientID")
-_ACCESSION_NUMBER = parse_path("AccessionNumber")
 _NOT_IN_TIME = Response(OUT_OF_RESOURCES, "not delivered in time; it stays queued")
 _GOOD = (Verdict.DELIVERED, Verdict.DELIVERED_WITH_WARNING)
 _NO_SPACE = Response(OUT_OF_RESOURCES, "The router is out of disk space; send again later")
 _MAY_NOT_STORE = Response(REFUSED_NOT_AUTHORISED, "This peer may not store here")
-
-
-class Queries(Protocol):
-    """What answers one association's queries and retrieves; the node brings it."""
-
-    def answers(self, abstract_syntax: str) -> bool | None:
-        """Whether this association may use it; None for what is no query or retrieve."""
-
-    def retrieves(self) -> bool:
-        """Whether this association may be sent instances on itself (C-GET)."""
-
-    def query(self, request: QueryRequest, exchange: Exchange) -> QueryResponse:
-        """See `router.wire.Session`."""
 
 
 class StoreSession(Session):
@@ -78,7 +70,9 @@ class StoreSession(Session):
         spool: Spool,
         room: Room,
         queries: Queries | None = None,
+        retrieve: Retrieve | None = None,
     ) -> None:
+        """`retrieve`: what comes on this association is for that one only (C-GET)."""
         self.association = admitted.association
         self._services = admitted.services
         self._generation = generation
@@ -87,6 +81,7 @@ class StoreSession(Session):
         self._spool = spool
         self._room = room
         self._queries = queries
+        self._retrieve = retrieve
         self._file: IncomingFile | None = None
         self._keep_free = generation.config.spool.keep_free
         self._assumed = generation.routes.character_sets.get(self.association.peer)
@@ -164,7 +159,8 @@ class StoreSession(Session):
             "association.ended %s how=%s accepted=%d refused=%d",
             _who(self.association), how, self._accepted, self._refused,
         )  # fmt: skip
-        self._chain.association_ended(self.association)
+        if self._retrieve is None:  # which is on an association of our own
+            self._chain.association_ended(self.association)
 
     def _decide(self, received: Received) -> Response:
         """Everything between the last fragment and the answer; Success is said here only."""
@@ -178,19 +174,17 @@ class StoreSession(Session):
         if refusal:
             received.file.discard()
             return self._refuse(request, refusal)
-        copies = plan(self._generation, self.association, received.scan, now)
-        if not copies and self._settings.unmatched == "refuse":
+        expected = self._expected(received)
+        copies = self._plan(received, now, expected)
+        if isinstance(copies, Response):
             received.file.discard()
-            comment = f"No route takes it (listener {self.association.listener})"
-            return self._refuse(request, Response(REFUSED_NOT_AUTHORISED, comment))
-        allotted = self._room.allot(copies, received.scan.length, self._generation.config)
-        if isinstance(allotted, Response):
-            received.file.discard()
-            return self._refuse(request, allotted)
+            self._spool.ledger.not_accepted(expected, request.sop_instance_uid)
+            return self._refuse(request, copies)
         try:
-            kept = self._spool.keep(received.file, self._arrival(received, allotted, now))
+            kept = self._spool.keep(received.file, self._arrival(received, copies, now, expected))
         except SpoolError as error:
             received.file.discard()  # which keeps it while its row may be on the disk
+            self._spool.ledger.not_accepted(expected, request.sop_instance_uid)
             return self._refuse(request, _spool_refusal(error))
         if self._settings.acknowledge != "received":
             response = self._wait(kept)
@@ -200,6 +194,24 @@ class StoreSession(Session):
             return response
         self._accepted += 1
         return Response(SUCCESS)
+
+    def _expected(self, received: Received) -> Expected:
+        who, originator = self.association, received.request.move_originator
+        senders = (who.calling_ae_title, who.address)
+        return self._spool.ledger.expected(which(received), senders, originator, self._retrieve)
+
+    def _plan(
+        self, received: Received, now: datetime, expected: Expected
+    ) -> tuple[PlannedCopy, ...] | Response:
+        """The copies for retrieves and those of routes, or why it is refused."""
+        if not expected.routes:
+            return expected.copies
+        routed = plan(self._generation, self.association, received.scan, now)
+        if not routed and not expected.copies and self._settings.unmatched == "refuse":
+            comment = f"No route takes it (listener {self.association.listener})"
+            return Response(REFUSED_NOT_AUTHORISED, comment)
+        allotted = self._room.allot(routed, received.scan.length, self._generation.config)
+        return allotted if isinstance(allotted, Response) else expected.copies + allotted
 
     def _wait(self, kept: Future[int]) -> Response:
         """How processing ended, or what required destinations say; a failure when it takes long."""
@@ -234,33 +246,22 @@ class StoreSession(Session):
         return Response(refusal.status, refusal.reason) if refusal else None
 
     def _arrival(
-        self, received: Received, copies: tuple[PlannedCopy, ...], now: datetime
+        self,
+        received: Received,
+        copies: tuple[PlannedCopy, ...],
+        now: datetime,
+        expected: Expected,
     ) -> Arrival:
-        request, scan = received.request, received.scan
-        held = None
-        if not copies and self._settings.unmatched == "hold":
-            held = "no route applies"
-        return Arrival(
-            stored=Stored(
-                received.file.path, received.offset, scan.length, scan.bulk,
-                scan.problem.reason if scan.problem else None,
-            ),
-            transfer_syntax=request.transfer_syntax,
-            sop_class_uid=request.sop_class_uid,
-            sop_instance_uid=request.sop_instance_uid,
-            study_instance_uid=first(scan, _STUDY),
-            series_instance_uid=first(scan, _SERIES),
-            patient_id=first(scan, _PATIENT_ID),
-            accession_number=first(scan, _ACCESSION_NUMBER),
-            digest=received.digest,
-            association=self.association,
-            received=now,
+        unwanted = not copies and expected.routes and self._settings.unmatched == "hold"
+        return arrival(
+            received,
+            self.association,
+            copies,
+            now,
             generation=self._generation.number,
-            copies=copies,
-            held_reason=held,
+            held="no route applies" if unwanted else None,
             pending=bool(copies) and self._settings.acknowledge != "received",
-            move_originator=request.move_originator,
-        )  # fmt: skip
+        )
 
     def _refuse(self, request: StoreRequest, response: Response) -> Response:
         """Say no so that it is found again: the sender still has the instance, and must send it."""

@@ -24,16 +24,19 @@ from router.spool.records import (
 )
 from router.spool.retained import DoneCopy, Retained, RetainedInstances
 from router.spool.sources import as_sender
+from router.spool.retrieves import Asked, Expected, Retrieve, RetrieveState, Which
 from router.spool.spool import Spool
 from router.spool.study_records import StudyCopy, StudyOutcome, StudyTask
 
 __all__ = [
     "Arrival",
+    "Asked",
     "Attempt",
     "AttemptOutcome",
     "CopyOutcome",
     "CopyTask",
     "DeliveryTask",
+    "Expected",
     "DoneCopy",
     "Digest",
     "HeldCopy",
@@ -43,6 +46,8 @@ __all__ = [
     "PlannedCopy",
     "Processed",
     "ReleasedInstance",
+    "Retrieve",
+    "RetrieveState",
     "Retained",
     "RetainedInstances",
     "Selection",
@@ -59,6 +64,7 @@ __all__ = [
     "StudyTask",
     "SyncFailed",
     "WaitingStudy",
+    "Which",
     "as_sender",
     "new_digest",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from router.spool import gathering
+from router.spool import gathering, retrieves
 from router.spool.codec import Paths, decode_names, encode_bulk, encode_names, to_microseconds
 from router.spool.errors import SpoolFull
 from router.spool.full import FULL
@@ -124,6 +124,7 @@ def add_copies(transaction: Transaction, instance: int, copies: Iterable[Planned
         names = encode_names(copy.destinations)
         values = (instance, copy.route, state, names, transaction.now, copy.priority)
         row = transaction.insert(INSERT_COPY, values)
+        retrieves.note(transaction, instance, copy.destinations)
         for name in copy.full:
             go_without(transaction, (instance, row), name)
         for name in copy.came_from:

@@ -82,6 +82,7 @@ class Claims:
         self._withdrawn: set[int] = set()  # those of them that are not to be sent after all
         self._ended_copies: deque[int] = deque()
         self._ended_deliveries: deque[int] = deque()
+        self._ended_destinations: deque[str] = deque()
 
     def __repr__(self) -> str:
         return f"Claims({len(self._copies)} copies, {len(self._destinations)} deliveries)"
@@ -191,6 +192,10 @@ class Claims:
             self._destinations[row] = destination
         return tasks
 
+    def forget_destination(self, destination: str) -> None:
+        """There will be nothing for it any more. Never blocks."""
+        self._ended_destinations.append(destination)
+
     def _drop_ended(self) -> None:
         while self._ended_copies:
             self._copies.discard(self._ended_copies.popleft())
@@ -200,6 +205,8 @@ class Claims:
             self._withdrawn.discard(row)
             if destination is not None:
                 self._deliveries[destination].discard(row)
+        while self._ended_destinations:
+            self._deliveries.pop(self._ended_destinations.popleft(), None)
 
     def _rows(self, query: str, values: tuple[object, ...]) -> list[tuple[int, ...]]:
         return list(self._connection.execute(query, values))

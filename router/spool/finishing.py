@@ -10,6 +10,7 @@ from router.spool.accepting import go_without, leave_out, settle_instance
 from router.spool.codec import Paths, decode_names, encode_names, to_microseconds
 from router.spool.records import CopyOutcome, HeldCopy, Processed, Skipped, Stored
 from router.spool.repeats import fingerprint, judge_followers
+from router.spool.retrieves import number_of
 from router.spool.sources import CAME_FROM_THERE, as_sender, came_from
 
 if TYPE_CHECKING:
@@ -82,6 +83,9 @@ def finish_copy(transaction: Transaction, copy: int, outcome: CopyOutcome, paths
         values |= _held(outcome, transaction.now)
     transaction.execute(UPDATE_COPY, values)
     if transaction.changed():
+        if not isinstance(outcome, Processed):
+            told = (name for name in decode_names(names) if number_of(name) is not None)
+            transaction.topics.update(f"destination:{name}" for name in told)
         if isinstance(outcome, HeldCopy) and outcome.status is not None:
             transaction.execute(NOTE_ANSWER, (outcome.status, copy))
         if isinstance(outcome, Processed):

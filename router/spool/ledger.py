@@ -26,6 +26,14 @@ if TYPE_CHECKING:
         StandIn,
         WaitingStudy,
     )
+    from router.spool.retrieves import (
+        Asked,
+        Expected,
+        Originator,
+        Retrieve,
+        RetrieveState,
+        Which,
+    )
     from router.spool.reports import QueueRow, Summary, Trail, Waiting
     from router.spool.study_records import StudyOutcome, StudyTask
 
@@ -254,6 +262,38 @@ class Ledger(Protocol):
         """Drop the rows of done instances received before then whose files are gone, and older
         refusals, a bounded number per call; the result counts the instances.
         """
+
+    def open_retrieve(
+        self, service: str, route: str, name: str, has_chain: bool, asked: Asked
+    ) -> Retrieve:
+        """Expect what somebody (`name`) retrieves; `route` is whose chain it takes. Its
+        deliveries are claimed by its `destination`.
+        """
+
+    def expected(
+        self,
+        which: Which,
+        senders: Collection[str],
+        originator: Originator | None,
+        only: Retrieve | None = None,
+    ) -> Expected:
+        """What an arriving instance is for: costs nothing while no retrieve is open. `senders` is
+        what it may have come from: AE title, address. Accept it, or say that it is `not_accepted`.
+        """
+
+    def not_accepted(self, expected: Expected, sop_instance_uid: str) -> None:
+        """An instance that was expected could not be kept."""
+
+    def retrieve_state(self, retrieve: Retrieve) -> RetrieveState:
+        """Where the copies for a retrieve are; costs more the more there are."""
+
+    def close_retrieve(
+        self, retrieve: Retrieve, status: int, completed: int, failed: int, comment: str
+    ) -> Future[None]:
+        """It is answered: what is not delivered is discarded."""
+
+    def end_retrieves(self) -> Future[int]:
+        """At a start: those that a crash has left are over."""
 
     def close(self) -> None:
         """Finish what was submitted, then close; later writes raise `SpoolError`."""

@@ -91,6 +91,7 @@ def forget(transaction: Transaction, before: int) -> int:
         (before, MOST_FORGOTTEN),
     )
     gathering.forget(transaction, before)
+    transaction.execute("DELETE FROM retrieves WHERE closed < ?", (before,))
     transaction.forget_cached()
     return len(rows)
 

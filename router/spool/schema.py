@@ -16,7 +16,7 @@ from router.spool.errors import SpoolError
 if TYPE_CHECKING:
     from pathlib import Path
 
-VERSION = 6
+VERSION = 7
 
 # `quiet` is in microseconds, `together`: the study's deliveries wait for it to be complete.
 STUDIES = """
@@ -32,6 +32,19 @@ CREATE INDEX studies_ended ON studies(changed) WHERE state IN ('told', 'empty');
 CREATE TABLE gathered(copy INTEGER PRIMARY KEY, study INTEGER NOT NULL, instance INTEGER NOT NULL);
 CREATE INDEX gathered_study ON gathered(study);
 CREATE INDEX gathered_instance ON gathered(instance);
+"""
+
+# What somebody retrieves through the router; `retrieved` are the instances of those still open.
+RETRIEVES = """
+CREATE TABLE retrieves(
+    id INTEGER PRIMARY KEY, route TEXT NOT NULL, service TEXT NOT NULL, name TEXT NOT NULL,
+    opened INTEGER NOT NULL, closed INTEGER, status INTEGER, completed INTEGER, failed INTEGER,
+    comment TEXT);
+CREATE INDEX retrieves_open ON retrieves(id) WHERE closed IS NULL;
+CREATE INDEX retrieves_closed ON retrieves(closed) WHERE closed IS NOT NULL;
+CREATE TABLE retrieved(
+    retrieve INTEGER NOT NULL, instance INTEGER NOT NULL, PRIMARY KEY(retrieve, instance)
+) WITHOUT ROWID;
 """
 
 # Times are microseconds since 1970 UTC; `changed` is when a row came into its state. Copies of an
@@ -118,7 +131,7 @@ CREATE TABLE refusals(
 CREATE INDEX refusals_time ON refusals(time);
 CREATE INDEX refusals_sop ON refusals(sop_instance_uid);
 
-{STUDIES}
+{STUDIES}{RETRIEVES}
 CREATE TABLE totals(instances INTEGER NOT NULL, bytes INTEGER NOT NULL);
 INSERT INTO totals VALUES(0, 0);
 """
@@ -153,6 +166,7 @@ CREATE INDEX deliveries_behind ON deliveries(behind) WHERE behind IS NOT NULL;
     4: STUDIES,
     # What arrives again counts as another version once: it is not the hash it was.
     5: "ALTER TABLE instances RENAME COLUMN sha256 TO digest;",
+    6: RETRIEVES,
 }
 
 

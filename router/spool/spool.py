@@ -114,6 +114,7 @@ class Spool:
             ledger.follow(self._destinations)
             self.ledger = ledger
             self._recover_files()
+            ledger.end_retrieves().result()
             self._held = undo.pop_all()
         log.info("spool.opened directory=%s", self.directory)
 

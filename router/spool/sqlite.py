@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 from router.spool import accepting, finishing, listing, recovery, retention, trail
 from router.spool.claims import Claims
 from router.spool.codec import Paths, now_microseconds, to_microseconds
+from router.spool.retrieves import Retrieves
 from router.spool.schema import open_reader, open_writer
 from router.spool.sqlite_commands import SqliteCommands
+from router.spool.sqlite_retrieves import SqliteRetrieves
 from router.spool.sqlite_studies import SqliteStudies
 from router.spool.studies import kinds
 from router.spool.summary import summary, waiting
@@ -54,7 +56,7 @@ P = ParamSpec("P")
 MOST_REFUSALS_WAITING = 1000
 
 
-class SqliteLedger(SqliteCommands, SqliteStudies):
+class SqliteLedger(SqliteCommands, SqliteStudies, SqliteRetrieves):
     """See `Ledger`. `root` is the spool's directory; the caller holds its lock."""
 
     def __init__(self, path: Path, root: Path, health: Health) -> None:
@@ -70,6 +72,8 @@ class SqliteLedger(SqliteCommands, SqliteStudies):
             rows = reader.execute("SELECT name FROM destinations WHERE paused")
             self._paused = {name for (name,) in rows}
             missing = recovery.missing_files(reader, self._paths)
+            last = reader.execute("SELECT max(id) FROM retrieves").get
+            self._retrieves = Retrieves(last or 0)
         if missing:
             self._write(recovery.hold_missing, missing).result()
 

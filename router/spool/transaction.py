@@ -10,6 +10,7 @@ from router.spool.codec import now_microseconds, to_microseconds
 from router.spool.full import FullDestinations
 from router.spool.outcomes import Outcomes
 from router.spool.repeats import watch
+from router.spool.retrieves import number_of
 from router.spool.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -122,7 +123,9 @@ class Transaction:
         return row
 
     def attempted(self, destination: str, attempt: Attempt) -> None:
-        """Note what an attempt says about its destination."""
+        """Note what an attempt says about its destination, if that is one for longer."""
+        if number_of(destination) is not None:
+            return
         standing = self._standings.setdefault(destination, _Standing())
         time = to_microseconds(attempt.time)
         if attempt.outcome == "delivered":

@@ -67,6 +67,8 @@ class Waiting:
     def committed(self) -> None:
         for destination, size in self._changes.items():
             self._bytes[destination] += size
+            if not self._bytes[destination]:
+                del self._bytes[destination]  # a retrieve's does not come again
         self._changes.clear()
 
     def rolled_back(self) -> None:

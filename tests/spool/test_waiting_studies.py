@@ -136,7 +136,7 @@ def downgrade(path) -> None:
     """The tables as schema 1 had them."""
     connection = apsw.Connection(str(path))
     connection.execute("""
-        DROP TABLE studies; DROP TABLE gathered;
+        DROP TABLE studies; DROP TABLE gathered; DROP TABLE retrieves; DROP TABLE retrieved;
         ALTER TABLE instances RENAME COLUMN digest TO sha256;
         DROP TABLE files; DROP INDEX deliveries_queued; DROP INDEX copies_received;
         ALTER TABLE deliveries RENAME COLUMN study TO series;
