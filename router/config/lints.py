@@ -11,7 +11,7 @@ from router.config.lints_of_conditions import condition_lints, deidentifies
 from router.config.mistakes import Mistake
 from router.config.model import DicomDestination
 from router.config.plugin_use import PluginUse
-from router.config.tree import Listing, Section, route_sections, scalars
+from router.config.tree import Section, route_sections, scalars
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,11 +47,8 @@ def _unused(root: Section, config: Config, has: HasHook) -> Iterator[Mistake]:
     """Destinations that no route, fallback, upstream or move destination names."""
     used = {name for route in config.routes for name in route.to}
     used |= {settings.fallback or "" for settings in config.destinations.values()}
-    queries = root.get("query_retrieve")
-    for query in queries.items if isinstance(queries, Listing) else ():
-        for key in ("upstreams", "move_destinations"):
-            named = query.get(key) if isinstance(query, Section) else None
-            used |= {node.raw for node in scalars(named)}
+    for query in config.query_retrieve:
+        used |= {*query.upstreams, *query.move_destinations}
     steps = (step for route in config.routes for step in route.chain)
     if any(has(step.plugin, "forward_instance") for step in steps):
         return  # a plugin may add any

@@ -120,13 +120,14 @@ def _key(leaf: Leaf) -> Hashable:
     """What it is about; None for names of persons, which match in several forms."""
     if isinstance(leaf, w.AssociationIs):
         return leaf.attribute
-    return None if _dictionary(leaf.path)[0] == "PN" else leaf.path.steps
+    return None if _dictionary(leaf.path)[0] == "PN" else (leaf.path.everywhere, leaf.path.steps)
 
 
 def _has_one_value(leaf: Leaf) -> bool:
     if isinstance(leaf, w.AssociationIs):
         return True
-    return len(leaf.path.steps) == 1 and _dictionary(leaf.path)[1] == "1"
+    is_single = len(leaf.path.steps) == 1 and not leaf.path.everywhere
+    return is_single and _dictionary(leaf.path)[1] == "1"
 
 
 def _dictionary(path: Path) -> tuple[str, str]:

@@ -32,6 +32,13 @@ class Period:
     start: time
     end: time
 
+    def __str__(self) -> str:
+        firsts = [day for day in self.days if (day - 1) % 7 not in self.days]
+        ends = [(firsts[0] + more) % 7 for more in (0, len(self.days) - 1)] if firsts else []
+        days = "-".join(dict.fromkeys(_DAYS[day] for day in ends))
+        clock = f"{self.start:%H:%M}-{self.end:%H:%M}" if self.start != self.end else ""
+        return f"{days} {clock}".strip() or "Mon-Sun"
+
     def on(self, day: datetime) -> tuple[datetime, datetime]:
         """When it begins on this day, and when it is over."""
         start = datetime.combine(day, self.start)

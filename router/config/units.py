@@ -72,3 +72,29 @@ def _amount(value: object, units: Mapping[str, float], expected: str) -> float:
     if unit and unit not in units:
         raise ValueError(f"unknown unit '{unit}'{suggest(unit, units)}")
     return float(number) * units.get(unit, 1)
+
+
+def duration_text(seconds: float) -> str:
+    """As a file would have it: `90 s`, `1 d`, or `never`."""
+    return "never" if seconds == math.inf else _amount_text(seconds, _SECONDS, "s")
+
+
+def size_text(number: float) -> str:
+    """As a file would have it: `5 GiB`, or `unlimited`."""
+    return "unlimited" if number == math.inf else _amount_text(number, _BYTES, "B")
+
+
+def rate_text(per_second: float) -> str:
+    """As a file would have it: `20 MB/s`, or `unlimited`."""
+    return "unlimited" if per_second == math.inf else _amount_text(per_second, _RATES, "B/s")
+
+
+def _amount_text(amount: float, units: Mapping[str, float], smallest: str) -> str:
+    """In the largest unit that it is a whole number of."""
+    if amount == 0:
+        return "0"
+    for unit in sorted(units, key=lambda each: -units[each]):
+        number = amount / units[unit]
+        if number.is_integer():
+            return f"{int(number)} {unit}"
+    return f"{amount:f} {smallest}"

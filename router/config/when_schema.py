@@ -13,7 +13,7 @@ Schema = dict[str, Any]
 
 WHEN: Schema = {"$ref": "#/definitions/when"}
 _STEP = r"([A-Za-z]\w*|\(\s*[0-9A-Fa-f]{4}\s*,.+\))"
-ELEMENT_PATTERN = rf"^{_STEP}(\.{_STEP})*$"
+ELEMENT_PATTERN = rf"^(\*\*\.)?{_STEP}(\.{_STEP})*$"
 _ABOUT = {
     "calling_ae_title": "who sends it: exactly, with * and ?",
     "called_ae_title": "what it was sent to: exactly, with * and ?",

@@ -10,7 +10,7 @@ import click
 from router.config import ConfigError, init_text, report
 from router.operate import log
 from router.operate.cli_common import CONFIG, config_argument, fail, find_config
-from router.operate.cli_config import check, read_checked, schema
+from router.operate.cli_config import check, diff, read_checked, schema
 from router.operate.cli_doctor import doctor
 from router.operate.cli_explain import explain, replay, test
 from router.operate.cli_queue import pause, queue, resume, status, where
@@ -84,6 +84,7 @@ def plugins(config: Path | None, as_json: bool) -> None:
 
 for command in (
     check,
+    diff,
     schema,
     explain,
     test,

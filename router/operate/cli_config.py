@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from router.config import ConfigError, report
-from router.operate.cli_common import config_argument, fail, find_config, print_json
+from router.config.differences import Homes, differences
+from router.operate.cli_common import (
+    CONFIG,
+    config_argument,
+    fail,
+    find_config,
+    json_option,
+    print_json,
+)
 from router.operate.generation import read_config
 
 if TYPE_CHECKING:
@@ -34,13 +43,17 @@ def check(config: Path | None, strict: bool) -> None:
 
 def read_checked(path: Path) -> Config:
     """The configuration, its lints said; all its mistakes and exit code 2 where it has any."""
-    try:
-        config = read_config(path)
-    except ConfigError as error:
-        fail(report(error.mistakes), 2)
+    config = _read(path)
     if config.lints:
         click.echo(report(config.lints), err=True)
     return config
+
+
+def _read(path: Path) -> Config:
+    try:
+        return read_config(path)
+    except ConfigError as error:
+        fail(report(error.mistakes), 2)
 
 
 @click.command()
@@ -52,3 +65,19 @@ def schema() -> None:
 
     here = Path.cwd()
     print_json(json_schema({name: options_schema(name, here) for name in known_plugins()}))
+
+
+@click.command()
+@click.argument("old", type=CONFIG)
+@click.argument("new", type=CONFIG)
+@json_option
+@click.option("--exit-code", is_flag=True, help="End with 1 where something is different.")
+def diff(old: Path, new: Path, as_json: bool, exit_code: bool) -> None:
+    """Say what NEW changes for listeners, routes, destinations and plugins, compared with OLD."""
+    before, after = _read(old), _read(new)
+    found = differences(before, after, Homes(old.absolute().parent, new.absolute().parent))
+    if as_json:
+        print_json([asdict(each) for each in found])
+    else:
+        click.echo("\n".join(map(str, found)) or "The router would do the same.")
+    raise SystemExit(int(exit_code and bool(found)))

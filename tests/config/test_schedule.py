@@ -65,3 +65,10 @@ def test_it_is_known_when_it_opens(written, moment, opens_at):
 def test_what_is_open_once_a_week_opens_in_a_week():
     opened = opens([period("Wed 11:00-12:00")], at("Wed 12:00"))
     assert (opened - at("Wed 11:00")).days == 7
+
+
+@pytest.mark.parametrize(
+    "text", ["18:00-06:00", "Sat-Mon", "Fri 22:00-04:00", "Mon-Fri 07:00-12:00"]
+)
+def test_a_period_is_told_as_it_is_written(text):
+    assert str(period(text)) == text
