@@ -50,7 +50,9 @@ class AssociationRequest:
 
 @dataclass(frozen=True)
 class Rejection:
-    """An A-ASSOCIATE-RJ: result, source and reason of PS3.8 table 9-21; `text` is for the log."""
+    """An A-ASSOCIATE-RJ: result, source and reason of PS3.8 table 9-21; `text` is for who logs it,
+    which is the service.
+    """
 
     result: int
     source: int

@@ -97,10 +97,6 @@ class ServedAssociation(Asking):
         self.requestor.primitive = primitive
         answer = self._ask_service(service, self._request(request_pdu))
         if isinstance(answer, Rejection):
-            log.info(
-                "association.rejected address=%s result=%d source=%d reason=%d why=%r",
-                *(self._address[0], answer.result, answer.source, answer.reason, answer.text),
-            )
             self.acse.send_reject(answer.result, answer.source, answer.reason)
             return False
         self._accepted_cx = {cast("int", cx.context_id): cx for cx in answer if cx.result == 0}

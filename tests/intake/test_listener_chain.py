@@ -1,5 +1,7 @@
 """Plugins asked about associations and instances: the sender is told the truth of it."""
 
+import logging
+
 import pytest
 
 from router.wire import AssociationRejected
@@ -105,11 +107,12 @@ def test_a_plugin_that_fails_refuses_the_instance_and_is_named(asked, wait_until
 def test_a_plugin_may_reject_an_association_and_one_that_fails_does_for_now(
     asked, does, result, caplog
 ):
+    caplog.set_level(logging.INFO)
     started = asked(f"association {does}")
     with pytest.raises(AssociationRejected) as rejected:
         started.associate(calling_ae_title="CT7")
     assert (rejected.value.result, rejected.value.source, rejected.value.reason) == (result, 1, 1)
-    [said] = [r.getMessage() for r in caplog.records if "association.rejected listener" in r.msg]
+    [said] = [r.getMessage() for r in caplog.records if "association.rejected" in r.msg]
     assert "calling=CT7" in said
     assert ("not on Sundays" if result == 1 else "asked: accept_association: ") in said
 
