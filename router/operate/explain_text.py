@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from router.routing.explain import Change, Explained, Step
     from router.routing.reasons import Reason
 
-_WIDTH = 120  # columns where there is no terminal
+_WIDTH = 1000  # columns where there is no terminal: lines for grep are not wrapped
 _GOOD, _BAD, _QUIET = "green", "bold red", "dim"
 _HIDDEN = "(hidden)"
 
@@ -47,7 +47,7 @@ class _Page:
 
     def lines(self, explanation: Explanation) -> Iterator[RenderableType]:
         given, association = explanation.given, explanation.association
-        yield Text(given.name, "bold")
+        yield Text(given.name, "bold", no_wrap=True, overflow="ignore")
         kind = uid_name(given.sop_class_uid) or "no SOP class"
         what = f"{kind}, {uid_name(given.transfer_syntax)}, {size(given.stored.length)}"
         peer = f", peer {association.peer}" if association.peer else ""

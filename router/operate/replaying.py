@@ -154,7 +154,7 @@ def _changed(before: DoneCopy, after: RouteWay, retained: Retained) -> bool:
     outcome = after.chain.outcome if after.chain else None
     if before.state != "processed" or not isinstance(outcome, Processed):
         return False
-    if outcome.segments is None:
-        return before.content is not None
-    content = retained.content(outcome.segments)
-    return content is not None and content != before.content
+    if outcome.segments is None or not before.changed:
+        return before.changed or outcome.segments is not None
+    contents = {before.content, retained.content(outcome.segments)}
+    return None not in contents and len(contents) > 1

@@ -26,7 +26,8 @@ SELECT id FROM instances WHERE path IS NOT NULL AND received >= ? ORDER BY id DE
 """
 _COUNT = "SELECT count(*) FROM instances WHERE path IS NOT NULL AND received >= ?"
 _COPIES = """
-SELECT id, route, state, destinations, content FROM copies WHERE instance = ? ORDER BY id
+SELECT id, route, state, destinations, segments IS NOT NULL, content FROM copies
+WHERE instance = ? ORDER BY id
 """
 _LEFT_OUT = """
 SELECT destination FROM deliveries WHERE copy = ? AND state IN ('suppressed', 'discarded')
@@ -37,13 +38,13 @@ SELECT destination FROM deliveries WHERE copy = ? AND state IN ('suppressed', 'd
 class DoneCopy:
     """What became of one route's copy, and where it went or is to go.
 
-    `content` is the fingerprint of what a chain made of it; None where nothing was changed, or
-    where that is not known.
+    `changed`: a chain made something else of it, of which `content` is the fingerprint, if known.
     """
 
     route: str
     state: CopyState
     destinations: tuple[str, ...]
+    changed: bool
     content: bytes | None
 
 
@@ -56,7 +57,7 @@ class Retained:
 
     def content(self, segments: Sequence[Segment]) -> bytes | None:
         """What `DoneCopy.content` would be of a copy that consists of these."""
-        return fingerprint(segments, self.arrival.stored, self.arrival.sha256)
+        return fingerprint(segments, self.arrival.stored, self.arrival.digest)
 
 
 class RetainedInstances:
@@ -114,9 +115,10 @@ def _copy(
     route: str,
     state: CopyState,
     destinations: str,
+    changed: int,
     content: bytes | None,
 ) -> DoneCopy:
     left_out = {name for (name,) in fetch(connection, _LEFT_OUT, (row,))}
     named = decode_names(destinations)
     to = tuple(name for name in named if name not in left_out)
-    return DoneCopy(route, state, to, content)
+    return DoneCopy(route, state, to, bool(changed), content)
