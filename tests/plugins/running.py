@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def run(folder: Path, chain: str, made: Dataset) -> CopyOutcome:
-    config = read_config(folder, f"routes: [{{name: r, chain: {chain}, to: [pacs]}}]")
+    config = read_config(folder, f"routes:\n  - name: r\n    to: [pacs]\n    chain: {chain}\n")
     spec = chain_spec(config.routes[0].chain, config)
     built = Plugins(folder / "plugins").chain(spec)
     copies = [make_instance(made, folder, calling_ae_title="CT1") for _ in range(2)]
