@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from router import element_places, element_vr, write_texts
+from router import element_places, element_vr, hookspecs, write_texts
 from router.dataset import parse_path
+from router.routing.plugins import load_plugin
 from router.spool.records import Processed, Skipped
 from tests.conftest import REPOSITORY
 from tests.plugins.running import leaving, run
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pydicom.dataelem import DataElement
     from pydicom.dataset import Dataset
 
+HOOKS = (REPOSITORY / "docs" / "plugin-hooks.md").read_text()
 PAGE = (REPOSITORY / "docs" / "shipped-plugins.md").read_text()
 ELSEWHERE = {"deidentify", "leak_gate", "reidentify"}  # have pages of their own
 SECTIONS = {
@@ -90,3 +92,18 @@ def texts(made: Dataset, path: str) -> str:
 def _text(element: DataElement) -> str:
     several = element.value if element.VM > 1 else [element.value]
     return "\\".join(str(value) for value in several if value is not None)
+
+
+@pytest.mark.parametrize("hook", hookspecs.HOOKS)
+def test_the_reference_of_hooks_names_the_shipped_plugins_that_use_it(hook):
+    [section] = [part for part in HOOKS.split("\n## ") if part.startswith(f"{hook}(")]
+    told = re.search(r"^- \*\*Shipped\*\*: (.*)$", section, re.MULTILINE)
+    named = set(re.findall(r"`(\w+)`", told[1])) if told else set()
+    using = {
+        name for name in SECTIONS if hookimpl_of(getattr(load_plugin(name, REPOSITORY), hook, None))
+    }
+    assert named - ELSEWHERE == using - ELSEWHERE
+
+
+def hookimpl_of(method: object) -> object:
+    return getattr(method, f"{hookspecs.PROJECT}_impl", None)
