@@ -7,25 +7,31 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from router.spool.records import HeldCopy, Processed, Skipped
-from tests.plugins.running import leaving, run
+from router.testing import Outcome
 from tests.routing.helpers import dataset
 
 
-def test_skip_leaves_out_what_meets_its_condition(tmp_path):
+@pytest.fixture
+def run(dicom_chain, dicom_association):
+    """What a chain makes of a data set."""
+    sender = dicom_association(calling_ae_title="CT1")
+    return lambda chain, made: dicom_chain(chain).run(made, association=sender)
+
+
+def test_skip_leaves_out_what_meets_its_condition(run):
     chain = '[{skip: {ImageType: "*LOCALIZER*"}}]'
-    skipped = run(tmp_path, chain, dataset(ImageType=["ORIGINAL", "LOCALIZER"]))
-    assert isinstance(skipped, Skipped)
+    skipped = run(chain, dataset(ImageType=["ORIGINAL", "LOCALIZER"]))
+    assert skipped.state == "skipped"
     assert skipped.plugin == "skip"
-    assert isinstance(run(tmp_path, chain, dataset()), Processed)
+    assert run(chain, dataset()).state == "processed"
 
 
-def test_keep_leaves_out_everything_else(tmp_path):
+def test_keep_leaves_out_everything_else(run):
     chain = "[{keep: {Modality: [CT, MR]}}]"
-    assert isinstance(run(tmp_path, chain, dataset(Modality="US")), Skipped)
-    kept = run(tmp_path, chain, dataset(Modality="MR"))
-    assert isinstance(kept, Processed)
-    assert kept.segments is None
+    assert run(chain, dataset(Modality="US")).state == "skipped"
+    kept = run(chain, dataset(Modality="MR"))
+    assert kept.state == "processed"
+    assert not kept.changed
 
 
 @pytest.mark.parametrize(
@@ -48,33 +54,33 @@ def test_keep_leaves_out_everything_else(tmp_path):
         ('{ImageType: "{FrameType}"}', "ImageType", ["ORIGINAL", "PRIMARY"]),
     ],
 )
-def test_set_gives_an_element_its_value(tmp_path, values, keyword, expected):
+def test_set_gives_an_element_its_value(run, values, keyword, expected):
     made = dataset(PatientID="77", Columns=256, FrameType=["ORIGINAL", "PRIMARY"])
-    assert leaving(run(tmp_path, f"[{{set: {values}}}]", made)).get(keyword) == expected
+    assert run(f"[{{set: {values}}}]", made).dataset.get(keyword) == expected
 
 
-def test_the_values_of_one_set_do_not_see_each_other(tmp_path):
+def test_the_values_of_one_set_do_not_see_each_other(run):
     chain = '[{set: {PatientID: "{OtherPatientNames}", OtherPatientNames: "{PatientID}"}}]'
-    made = leaving(run(tmp_path, chain, dataset(PatientID="A", OtherPatientNames="B")))
+    made = run(chain, dataset(PatientID="A", OtherPatientNames="B")).dataset
     assert (made.PatientID, made.OtherPatientNames) == ("B", "A")
 
 
-def test_a_later_set_sees_what_an_earlier_one_did(tmp_path):
+def test_a_later_set_sees_what_an_earlier_one_did(run):
     chain = '[{set: {PatientID: "X"}}, {set: {StudyID: "{PatientID}"}}]'
-    assert leaving(run(tmp_path, chain, dataset(PatientID="A"))).StudyID == "X"
+    assert run(chain, dataset(PatientID="A")).dataset.StudyID == "X"
 
 
-def test_set_makes_the_sequences_on_its_way(tmp_path):
+def test_set_makes_the_sequences_on_its_way(run):
     chain = "[{set: {RequestAttributesSequence.ScheduledProcedureStepID: S1}}]"
-    made = leaving(run(tmp_path, chain, dataset()))
+    made = run(chain, dataset()).dataset
     assert [i.ScheduledProcedureStepID for i in made.RequestAttributesSequence] == ["S1"]
     two = dataset(RequestAttributesSequence=Sequence([Dataset(), Dataset()]))
-    made = leaving(run(tmp_path, chain, two))
+    made = run(chain, two).dataset
     assert [i.ScheduledProcedureStepID for i in made.RequestAttributesSequence] == ["S1", "S1"]
 
 
-def test_set_reserves_a_block_for_a_private_creator(tmp_path):
-    made = leaving(run(tmp_path, "[{set: {'(0029,10,ACME)': yes it is}}]", dataset()))
+def test_set_reserves_a_block_for_a_private_creator(run):
+    made = run("[{set: {'(0029,10,ACME)': yes it is}}]", dataset()).dataset
     assert made.private_block(0x0029, "ACME")[0x10].value == "yes it is"
 
 
@@ -86,19 +92,19 @@ def test_set_reserves_a_block_for_a_private_creator(tmp_path):
         ('{StudyDate: "{PatientName}"}', "StudyDate does not take what it is to be set to (VR DA)"),
     ],
 )
-def test_a_value_that_cannot_be_set_holds_the_copy_without_telling_it(tmp_path, values, expected):
-    outcome = run(tmp_path, f"[{{set: {values}}}]", dataset(PatientName="Doe^John"))
-    assert outcome == HeldCopy(expected, "set", "rewrite_instance")
+def test_a_value_that_cannot_be_set_holds_the_copy_without_telling_it(run, values, expected):
+    outcome = run(f"[{{set: {values}}}]", dataset(PatientName="Doe^John"))
+    assert outcome == Outcome("held", expected, "set", "rewrite_instance")
 
 
-def test_a_text_the_character_set_does_not_have_never_leaves_mangled(tmp_path):
+def test_a_text_the_character_set_does_not_have_never_leaves_mangled(run):
     made = dataset(SpecificCharacterSet="ISO_IR 100", PatientComments="caf\u00e9")
-    outcome = run(tmp_path, '[{set: {InstitutionName: "\u6771\u4eac"}}]', made)
-    if isinstance(outcome, Processed):
-        assert leaving(outcome).InstitutionName == "\u6771\u4eac"
-        assert leaving(outcome).PatientComments == "caf\u00e9"
+    outcome = run('[{set: {InstitutionName: "\u6771\u4eac"}}]', made)
+    if outcome.state == "processed":
+        assert outcome.dataset.InstitutionName == "\u6771\u4eac"
+        assert outcome.dataset.PatientComments == "caf\u00e9"
     else:
-        assert isinstance(outcome, HeldCopy)
+        assert outcome.state == "held"
 
 
 def private(made: Dataset) -> Dataset:
@@ -107,7 +113,7 @@ def private(made: Dataset) -> Dataset:
     return made
 
 
-def test_remove_takes_elements_away(tmp_path):
+def test_remove_takes_elements_away(run):
     item = Dataset()
     item.ScheduledProcedureStepID, item.RequestedProcedureID = "S", "R"
     made = private(dataset(PatientComments="x", StudyID="1"))
@@ -116,7 +122,7 @@ def test_remove_takes_elements_away(tmp_path):
         '[{remove: [PatientComments, "(0020,0010)", "(0029,10,ACME)",'
         " RequestAttributesSequence.RequestedProcedureID, PatientAge]}]"
     )
-    left = leaving(run(tmp_path, chain, made))
+    left = run(chain, made).dataset
     assert "PatientComments" not in left
     assert "StudyID" not in left
     assert "RequestedProcedureID" not in left.RequestAttributesSequence[0]
@@ -125,25 +131,25 @@ def test_remove_takes_elements_away(tmp_path):
     assert left.private_block(0x0029, "OTHER")[0x10].value == "o"
 
 
-def test_remove_takes_a_private_creator_away_at_any_depth(tmp_path):
+def test_remove_takes_a_private_creator_away_at_any_depth(run):
     made = private(dataset())
     made.RequestAttributesSequence = Sequence([private(Dataset())])
-    left = leaving(run(tmp_path, "[{remove: [{private: ACME}]}]", made))
+    left = run("[{remove: [{private: ACME}]}]", made).dataset
     for level in (left, left.RequestAttributesSequence[0]):
         assert [e.value for e in level if e.tag.is_private] == ["OTHER", "o"]
 
 
-def test_remove_takes_everything_private_away(tmp_path):
+def test_remove_takes_everything_private_away(run):
     made = private(dataset())
     made.RequestAttributesSequence = Sequence([private(Dataset())])
-    left = leaving(run(tmp_path, "[{remove: [{private: all}]}]", made))
+    left = run("[{remove: [{private: all}]}]", made).dataset
     assert not any(e.tag.is_private for e in left.iterall())
 
 
-def test_store_keeps_a_readable_file_and_says_where(tmp_path):
+def test_store_keeps_a_readable_file_and_says_where(run, tmp_path):
     made = dataset(PatientID="../../etc/passwd")
     chain = '[{store: {directory: kept, path: "{PatientID}/{SOPInstanceUID}.dcm"}}]'
-    outcome = run(tmp_path, chain, made)
+    outcome = run(chain, made)
     (file,) = [path for path in (tmp_path / "kept").rglob("*") if path.is_file()]
     assert outcome.notes == (str(file),)
     assert pydicom.dcmread(file).PatientID == "../../etc/passwd"
@@ -151,11 +157,11 @@ def test_store_keeps_a_readable_file_and_says_where(tmp_path):
     assert not list(file.parent.glob(".*"))
 
 
-def test_store_never_overwrites_another_instance(tmp_path):
+def test_store_never_overwrites_another_instance(run, tmp_path):
     chain = '[{store: {directory: kept, path: "{PatientID}.dcm"}}]'
-    assert isinstance(run(tmp_path, chain, dataset(PatientID="1")), Processed)
-    assert isinstance(run(tmp_path, chain, dataset(PatientID="1")), Processed)
-    outcome = run(tmp_path, chain, dataset(PatientID="1", SOPInstanceUID="1.9"))
-    assert isinstance(outcome, HeldCopy)
+    assert run(chain, dataset(PatientID="1")).state == "processed"
+    assert run(chain, dataset(PatientID="1")).state == "processed"
+    outcome = run(chain, dataset(PatientID="1", SOPInstanceUID="1.9"))
+    assert outcome.state == "held"
     assert outcome.hook == "store_instance"
     assert pydicom.dcmread(tmp_path / "kept" / "1.dcm").SOPInstanceUID == "1.2.3.4"
