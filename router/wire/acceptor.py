@@ -16,6 +16,8 @@ from router.wire.lobby import Lobby
 from router.wire.serving import ServedAssociation
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from router.wire.lobby import Address
     from router.wire.service import Service
 
@@ -29,26 +31,38 @@ _ABORTING = 5.0  # seconds for the threads of aborted associations to end
 class Acceptor:
     """Accepts associations on a port, each served by a thread of its own.
 
-    `service` may be replaced at any time: associations opened from then on are the new one's.
+    `service` and `limits` may be replaced at any time: associations opened from then on are the
+    new one's. What concerns connections before they are associations stays as it began.
     """
 
     def __init__(
-        self, bind: str, port: int, service: Service, limits: AcceptorLimits | None = None
+        self,
+        bind: str,
+        port: int,
+        service: Service,
+        limits: AcceptorLimits | None = None,
+        beside: Iterable[Acceptor] = (),
     ) -> None:
-        """Binds at once: `OSError` if the address is taken or not ours."""
+        """Binds at once: `OSError` if the address is taken or not ours; not by those `beside` it,
+        which are to go when it has started (where the platform has SO_REUSEPORT).
+        """
         self.service = service
-        self._limits = limits or AcceptorLimits()
+        self.limits = limits or AcceptorLimits()
+        sharing = [each for each in beside if hasattr(socket, "SO_REUSEPORT")]
+        for each in sharing:
+            each._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         family, _, _, _, address = socket.getaddrinfo(
             bind or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        listener = socket.create_server(
+        self._listener: socket.socket = socket.create_server(
             address[:2],
             family=family,
-            backlog=self._limits.backlog,
+            backlog=self.limits.backlog,
+            reuse_port=bool(sharing),
             dualstack_ipv6=family == socket.AF_INET6 and address[0] == "::",
         )
-        self.port: int = listener.getsockname()[1]
-        self._lobby = Lobby(listener, self._limits, self._admit)
+        self.port: int = self._listener.getsockname()[1]
+        self._lobby = Lobby(self._listener, self.limits, self._admit)
         self._live: set[ServedAssociation] = set()
         self._changed = threading.Condition()
         self._numbers = itertools.count(1)
@@ -67,6 +81,17 @@ class Acceptor:
     def close(self) -> None:
         """Stop listening; associations go on."""
         self._lobby.close()
+
+    def retire(self) -> None:
+        """Stop listening without waiting; associations go on, and who has connected may still
+        open one. To be closed when it is `idle`.
+        """
+        self._lobby.retire()
+
+    @property
+    def idle(self) -> bool:
+        """Retired, and nobody is left."""
+        return self._lobby.ended and not self._live
 
     def drain(self, timeout: float) -> None:
         """Wait for the associations to end; abort those left after `timeout` seconds."""
@@ -88,14 +113,14 @@ class Acceptor:
 
     def _admit(self, connection: socket.socket, address: Address, request: bytes) -> bytes | None:
         """Start the association's thread, on the lobby's; or the PDU to answer instead."""
-        if self.associations >= self._limits.maximum_associations:
+        if self.associations >= self.limits.maximum_associations:
             log.warning(
                 "association.rejected address=%s why='%d associations are open'",
                 *(address[0], self.associations),
             )
             return _LIMIT_EXCEEDED
         try:
-            association = ServedAssociation(connection, address, self._limits)
+            association = ServedAssociation(connection, address, self.limits)
         except OSError:  # the peer has gone
             connection.close()
             return None

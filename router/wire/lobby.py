@@ -29,6 +29,7 @@ _ACCEPTS_PER_TURN = 64
 _PAUSE = 0.5  # seconds without accepting when the process has no descriptors left
 _NO_DESCRIPTORS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _DISCARD = 64 * 1024
+_CLOSE, _RETIRE = b"\0", b"\1"
 
 Address = tuple[str, int]
 
@@ -68,6 +69,7 @@ class Lobby:
         self._pending: dict[int, _Pending] = {}  # by descriptor, in order of their deadlines
         self._bytes = 0
         self._resume_at: float | None = None
+        self._listening = True
         self._thread = threading.Thread(target=self._run, name="lobby", daemon=True)
 
     def start(self) -> None:
@@ -75,26 +77,47 @@ class Lobby:
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._thread.start()
 
+    def retire(self) -> None:
+        """Stop listening; what is pending is still read, then the thread ends."""
+        self._waker.send(_RETIRE)
+
+    @property
+    def ended(self) -> bool:
+        """The thread has ended; `close` what it leaves."""
+        return not self._thread.is_alive()
+
     def close(self) -> None:
         """Stop listening, drop what is pending, wait for the thread."""
         if self._thread.is_alive():
-            self._waker.send(b"\0")
+            self._waker.send(_CLOSE)
             self._thread.join()
         for resource in (self._selector, self._listener, self._wake, self._waker):
             resource.close()
 
     def _run(self) -> None:
-        while True:
+        while self._listening or self._pending:
             for key, _ in self._selector.select(self._patience()):
                 if key.fileobj is self._wake:
-                    while self._pending:
-                        self._drop(self._oldest())
-                    return
-                if key.fileobj is self._listener:
+                    if _CLOSE in self._wake.recv(_DISCARD):
+                        while self._pending:
+                            self._drop(self._oldest())
+                        return
+                    self._stop_listening()
+                elif key.fileobj is self._listener:
                     self._accept()
                 elif (pending := self._pending.get(key.fd)) is not None:
                     self._read(pending)
             self._expire()
+
+    def _stop_listening(self) -> None:
+        """Who is in the queue has connected: closing the socket would reset them."""
+        if self._resume_at is None:
+            self._selector.unregister(self._listener)
+        while self._accept():
+            pass
+        self._resume_at = None
+        self._listener.close()
+        self._listening = False
 
     def _patience(self) -> float | None:
         """Seconds until something has to be done without anybody's asking."""
@@ -111,16 +134,17 @@ class Lobby:
             self._resume_at = None
             self._selector.register(self._listener, selectors.EVENT_READ)
 
-    def _accept(self) -> None:
+    def _accept(self) -> bool:
+        """Whether there may be more."""
         for _ in range(_ACCEPTS_PER_TURN):
             try:
                 connection, address = self._listener.accept()
             except BlockingIOError:
-                return
+                return False
             except OSError as error:
                 if error.errno in _NO_DESCRIPTORS:
                     self._pause(error)
-                    return
+                    return False
                 continue  # this connection is gone already
             connection.setblocking(False)
             pending = _Pending(connection, plain_address(address), self._deadline())
@@ -128,11 +152,13 @@ class Lobby:
             self._selector.register(connection, selectors.EVENT_READ)
             if len(self._pending) > self._limits.pending_connections:
                 self._drop(self._oldest())
+        return True
 
     def _pause(self, error: OSError) -> None:
         """Out of descriptors: make room, and let be for a moment what cannot be accepted."""
         log.warning("listener.paused why=%r pending=%d", error.strerror, len(self._pending))
-        self._selector.unregister(self._listener)
+        with contextlib.suppress(KeyError):
+            self._selector.unregister(self._listener)
         self._resume_at = time.monotonic() + _PAUSE
         if self._pending:
             self._drop(self._oldest())
