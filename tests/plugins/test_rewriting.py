@@ -6,9 +6,16 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
+from router.dataset import read_segments
+from router.instance import Destination
+from router.routing.build import Plugins
+from router.routing.run import run_chain, run_outgoing
+from router.routing.spec import worker_specs
+from router.spool import Spool
 from router.spool.records import HeldCopy, Processed
+from router.testing import make_instance
 from tests.plugins.running import leaving, run
-from tests.routing.helpers import dataset
+from tests.routing.helpers import Router, dataset, read_config
 
 
 def item(**elements: object) -> Dataset:
@@ -236,3 +243,61 @@ def test_private_elements_of_other_creators_go_at_any_depth(tmp_path, kept, expe
     for level in (left, left.RequestAttributesSequence[0]):
         assert [element.value for element in level if element.tag.is_private] == expected
     assert left.RequestAttributesSequence[0].StudyID == "1"
+
+
+def test_an_expression_that_takes_for_ever_is_ended_and_holds_its_copy(tmp_path, wait_until):
+    with Spool(tmp_path / "spool") as spool:
+        router = Router(tmp_path, spool)
+        try:
+            router.start(
+                "routes:\n  - name: r\n    to: [pacs]\n    chain:\n"
+                '      - replace: {PatientComments: {expression: "(a|aa)+$", with: b}}\n'
+                "        timeout: 1 s\n"
+            )
+            stuck = router.accept(PatientComments="a" * 60 + "!")
+            other = router.accept(PatientComments="aaa")
+            wait_until(lambda: router.copy(stuck).state == "held", 60)
+            wait_until(lambda: router.copy(other).state == "processed", 60)
+            assert "1 s" in router.copy(stuck).reason
+            assert router.copy(stuck).plugin == "replace"
+        finally:
+            router.stop()
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "set: {PatientID: X}",
+        "default: {StudyID: X}",
+        "copy: {StudyID: PatientID}",
+        "remove: [PatientID]",
+        "replace: {PatientID: {text: '7', with: '8'}}",
+        "prefix: {PatientID: X}",
+        "suffix: {PatientID: X}",
+        "map: {element: PatientID, file: ids.csv}",
+        f"hash: {{elements: [PatientID], {SECRET}}}",
+        "character_set",
+        "private: []",
+    ],
+)
+def test_in_a_destinations_chain_a_step_makes_the_same(tmp_path, step):
+    (tmp_path / "ids.csv").write_text("id,name\n0077,P\n")
+    config = read_config(
+        tmp_path,
+        "  own:\n    ae_title: OWN\n    host: 127.0.0.1\n    port: 106\n"
+        f"    chain:\n      - {step}\n"
+        f"routes:\n  - name: r\n    to: [own]\n    chain:\n      - {step}\n",
+    )
+    made = dataset(PatientID="0077", SpecificCharacterSet="ISO_IR 100", InstitutionName="Ä")
+    made.private_block(0x0029, "ACME", create=True).add_new(0x10, "LO", "a")
+    specs = worker_specs(config)
+    plugins = Plugins(tmp_path / "plugins")
+    inside, outside = specs[0]["r"], specs[1]["own"]
+    own, received, leaving_it = (make_instance(made, tmp_path) for _ in range(3))
+    routed = run_chain(plugins.chain(inside), inside, own, received, [])
+    target = Destination("own", "dicom", {})
+    sent = run_outgoing(plugins.chain(outside), outside, leaving_it, target)
+    assert isinstance(routed, Processed)
+    assert isinstance(sent, Processed)
+    assert routed.segments is not None
+    assert b"".join(read_segments(sent.segments or ())) == b"".join(read_segments(routed.segments))
