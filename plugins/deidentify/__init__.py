@@ -23,6 +23,10 @@ from .rewriting import Rewriting
 from .surrogates import Surrogates
 
 _DOCUMENT = 0x00420011
+_CLEAN_TEXT = frozenset(
+    ("clean_descriptors", "clean_structured_content", "clean_graphics")
+    + ("retain_patient_characteristics",)
+)
 
 
 class Deidentify:
@@ -49,6 +53,7 @@ class Deidentify:
         self._rules: list[PixelRule] = read_rules(pixels)
         self._pseudonyms = Pseudonyms(pseudonyms) if pseudonyms else None
         self._safe = SafePrivate(safe_private) if "retain_safe_private" in chosen else None
+        self._cleans = bool(chosen & _CLEAN_TEXT)
         self._leak_gate = leak_gate
         self._reversible = reversible
         self._map = ReversalMap(map, self._surrogates) if map else None
@@ -71,7 +76,7 @@ class Deidentify:
             self._surrogates,
             self._safe,
             self._surrogates.days(patient),
-            identifying_words(dataset),
+            identifying_words(dataset) if self._cleans else (),
         )
         actions = self._profile.top_level(str(dataset.get("SOPClassUID", "")))
         rewriting.rewrite(dataset, actions | {_DOCUMENT: Action.KEEP} if keeps_it else actions)

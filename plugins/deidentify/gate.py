@@ -111,13 +111,14 @@ class _Search:
         """Search what is kept by reference and is no pixels, piece by piece."""
         for tag, raw in list(dataset.items()):
             value = raw.value
-            place = f"{path}{_name(tag)}"
+            if type(value) is bytes:
+                continue
             if isinstance(value, Sequence):
                 for item in value:
-                    self.bulk(item, f"{place}.")
-            elif isinstance(value, bytes) and type(value) is not bytes and tag not in _PIXELS:
+                    self.bulk(item, f"{path}{_name(tag)}.")
+            elif isinstance(value, bytes) and tag not in _PIXELS:
                 for piece in self._pieces(value):
-                    self._piece(piece, place)
+                    self._piece(piece, f"{path}{_name(tag)}")
 
     def _pieces(self, value: bytes) -> Iterator[bytes]:
         before = b""

@@ -16,7 +16,7 @@ from .profile import Action, Profile, ordinary_words
 from .replacing import DUMMY_DATE, DUMMY_TEXT, settled_vr
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from pydicom.dataset import Dataset
     from pydicom.tag import BaseTag
@@ -31,11 +31,11 @@ _IDS = (
 )  # fmt: skip
 _ADDRESSES = (0x00101040, 0x00080092, 0x00401102, 0x00080081, 0x00102155)
 _INSTITUTION = (0x00080081,)
-_BIRTH_DATE = 0x00100030
+_CHARACTER_SET, _BIRTH_DATE = 0x00080005, 0x00100030
 _NAME_BREAKS = re.compile(r"[\^=,;\s]+")
 _WORD = re.compile(r"[^\W_]+")
 _TRANSCRIBED = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ø": "oe", "å": "aa"})
-SHORTEST_NAME, SHORTEST_ID = 3, 4
+SHORTEST_NAME, SHORTEST_FOREIGN_NAME, SHORTEST_ID = 3, 2, 4
 
 
 @dataclass(frozen=True)
@@ -78,27 +78,28 @@ def identifiers(dataset: Dataset, options: frozenset[str]) -> Identifiers:
     while waiting:
         level = waiting.pop()
         for tag, raw in list(level.items()):
+            number = int(tag)  # which compares faster
             if raw.VR == "SQ" and isinstance(raw.value, Sequence):
                 waiting += raw.value
-            elif tag == 0x00080005:
+            elif number == _CHARACTER_SET:
                 found.character_sets.update(_texts(level, tag))
-            elif kind := kinds.get(tag) or _private_kind(tag, raw.VR):
-                _add(found, kind, tag, _texts(level, tag))
+            elif kind := kinds.get(number) or (raw.VR == "PN" and _private_kind(tag)):
+                _add(found, kind, number, _texts(level, tag))
     return found
 
 
-def _private_kind(tag: BaseTag, vr: str | None) -> Kind | None:
+def _private_kind(tag: BaseTag) -> Kind | None:
     """Names that the standard has and the profile does not list stay, so they are no leak."""
-    return "name" if vr == "PN" and tag.is_private else None
+    return "name" if tag.is_private else None
 
 
-def _add(found: Identifiers, kind: Kind, tag: BaseTag, texts: list[str]) -> None:
+def _add(found: Identifiers, kind: Kind, tag: int, texts: list[str]) -> None:
     for text in texts:
         if kind == "uid":
             if text and text not in UID_dictionary:
-                found.uids.setdefault(text, int(tag))
+                found.uids.setdefault(text, tag)
         elif text and text not in (DUMMY_TEXT, DUMMY_DATE):
-            found.texts.append((kind, int(tag), text))
+            found.texts.append((kind, tag, text))
 
 
 def _texts(dataset: Dataset, tag: BaseTag) -> list[str]:
@@ -143,13 +144,17 @@ def _is_mark(character: str) -> bool:
     return unicodedata.combining(character) > 0
 
 
-def is_telling_name(part: str, ordinary: Collection[str] | None = None) -> bool:
+def is_telling_name(part: str) -> bool:
     """Whether a part of a name, found alone, can only be that: not `Li`, `Chest` or `J.`."""
-    known = ordinary_words() if ordinary is None else ordinary
     letters = "".join(_WORD.findall(part))
-    if not letters.isascii() and len(letters) > 1 and not letters[0].isascii():
-        return True
-    return len(letters) >= SHORTEST_NAME and letters.casefold() not in known
+    shortest = SHORTEST_NAME if letters.isascii() else SHORTEST_FOREIGN_NAME
+    return len(letters) >= shortest and not is_ordinary(part)
+
+
+def is_ordinary(part: str) -> bool:
+    """Whether a part of a name is a word of DICOM's as well, or a single letter."""
+    letters = "".join(_WORD.findall(part)).casefold()
+    return len(letters) < 2 or letters in ordinary_words()
 
 
 def is_telling_id(text: str) -> bool:

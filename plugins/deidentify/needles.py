@@ -11,6 +11,7 @@ from pydicom.charset import python_encoding
 
 from .identifiers import (
     Identifiers,
+    is_ordinary,
     is_telling_id,
     is_telling_name,
     name_parts,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _ESCAPES = re.compile(rb"\x1b[$()\x2d-\x2f]{1,2}[@-~]")
 _BETWEEN = ("", " ", "^", ", ", ",", "_", "-", ".")
 _DATE = re.compile(r"(\d{4})\.?(\d\d)\.?(\d\d)")
+_LONG_NUMBER = re.compile(r"(?<![^\W_])\d{5,}(?![^\W_])")
 _NUMERIC_VRS = frozenset({"AS", "DA", "DS", "DT", "IS", "TM"})
 
 
@@ -86,16 +88,17 @@ def _of_name(tag: int, name: str) -> Iterator[Needle]:
         for part in parts:
             if part not in weak:
                 yield from (Needle(tag, each) for each in spellings(part))
-        if len(parts) > 1 and len(weak) >= len(parts) - 1:
-            for pair in permutations(parts[:2], 2):
-                if sum(map(len, pair)) > 3:
-                    for between in _BETWEEN:
-                        yield Needle(tag, between.join(pair))
+        first_two = parts[:2]
+        if len(first_two) == 2 and len(weak) == len(parts) and not all(map(is_ordinary, first_two)):
+            for pair in permutations(first_two):
+                for between in _BETWEEN:
+                    yield Needle(tag, between.join(pair))
 
 
 def _of_id(tag: int, text: str) -> Iterator[Needle]:
     plain = re.sub(r"[\W_]", "", text)
-    for each in {text, plain, plain.lstrip("0")}:
+    numbers = _LONG_NUMBER.findall(text)
+    for each in {text, plain, plain.lstrip("0"), *numbers}:
         if is_telling_id(each):
             # A number may be any number where numbers belong.
             numeric = each.replace(".", "").isdigit()

@@ -51,7 +51,7 @@ def settled_vr(tag: int, vr: str | None) -> str:
 
 def element(tag: int, vr: str, value: object) -> DataElement:
     """An element with a value that needs no checking, since it was made here."""
-    if vr == "PN":
+    if vr == "PN" and value is not None:
         several = value if isinstance(value, list) else [value]
         names = [PersonName(str(text)) for text in several]
         value = names[0] if len(names) == 1 else names
@@ -102,6 +102,8 @@ def _kept(text: str, identifying: Collection[str]) -> str:
     words = _WORD.findall(text)
     if not words:
         return text if len(text) == 1 else ""
+    if sum(word.isdigit() for word in words) > 2:
+        return ""  # a date, a time, a telephone number
     if all(_is_plain(word, identifying) for word in words):
         return text if text.isascii() else ""
     return " ".join(word for word in words if _is_plain(word, identifying))

@@ -87,7 +87,7 @@ class Rewriting:
         safe = self._safe.elements(dataset) if self._safe else ()
         plain = mode is Mode.KEEP
         for tag, found in list(dataset.items()):
-            action = actions.get(tag)
+            action = actions.get(int(tag))  # an int compares faster than a tag
             if action is None:
                 action = self._unlisted(dataset, tag, found, safe)
                 if action is Action.KEEP:

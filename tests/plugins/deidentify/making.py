@@ -12,9 +12,9 @@ from pydicom._dicom_dict import DicomDictionary
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
-
 from router.plugins.deidentify import Deidentify
 from router.plugins.deidentify.profile import OPTIONS, table
+
 from router.testing import make_instance
 
 if TYPE_CHECKING:

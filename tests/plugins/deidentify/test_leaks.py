@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import cycle
 
 import pytest
 from pydicom._dicom_dict import DicomDictionary
@@ -46,21 +47,25 @@ def leaks(marked, folder, options, encoding) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("encoding", ENCODINGS)
-@pytest.mark.parametrize("options", ONE, ids=str)
+@pytest.mark.parametrize(
+    ("options", "encoding"),
+    [
+        *(((), encoding) for encoding in ENCODINGS),
+        *zip(ONE[1:], cycle(ENCODINGS), strict=False),
+        *zip(random.Random(5).sample(allowed_pairs(), 6), cycle(ENCODINGS), strict=False),
+    ],
+    ids=str,
+)
 def test_nothing_of_the_profile_is_left(marked, tmp_path, options, encoding):
     assert leaks(marked, tmp_path, options, encoding) == []
 
 
-@pytest.mark.parametrize("options", random.Random(5).sample(allowed_pairs(), 12), ids=str)
-def test_nothing_of_the_profile_is_left_with_two_options(marked, tmp_path, options):
-    assert leaks(marked, tmp_path, options, "implicit") == []
-
-
 @pytest.mark.soak
 @pytest.mark.parametrize("encoding", ENCODINGS)
-@pytest.mark.parametrize("options", allowed_pairs(), ids=str)
-def test_nothing_of_the_profile_is_left_with_any_two_options(marked, tmp_path, options, encoding):
+@pytest.mark.parametrize("options", [*ONE, *allowed_pairs()], ids=str)
+def test_nothing_of_the_profile_is_left_with_any_one_or_two_options(
+    marked, tmp_path, options, encoding
+):
     assert leaks(marked, tmp_path, options, encoding) == []
 
 

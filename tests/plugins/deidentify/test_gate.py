@@ -1,0 +1,201 @@
+"""The leak gate: what identified is found wherever it is, and nothing else is held."""
+
+from __future__ import annotations
+
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+from router.plugins.leak_gate import LeakGate
+
+from router import Hold
+from router.testing import make_instance
+from tests.plugins.deidentify.making import deidentified
+
+
+def patient(**more: object) -> Dataset:
+    made = Dataset()
+    made.SOPClassUID = "1.2.840.10008.5.1.4.1.1.2"
+    made.SOPInstanceUID, made.StudyInstanceUID = "1.2.826.0.1.7.8.1", "1.2.826.0.1.7.8.2"
+    made.Modality, made.BodyPartExamined = "CT", "CHEST"
+    made.PatientName, made.PatientID = "Zimmermann^Adelheid^^Dr.", "MRN-0047119"
+    made.PatientBirthDate = "19620304"
+    made.AccessionNumber = "A20231777"
+    made.PatientAddress = "Lindenallee 12^04109 Leipzig"
+    made.SpecificCharacterSet = "ISO_IR 100"
+    for keyword, value in more.items():
+        setattr(made, keyword, value)
+    return made
+
+
+def held(original: Dataset, folder, change, options=()) -> str | None:
+    """Why the gate holds what `change` makes of the original's removed identity, if it does."""
+    instance = make_instance(original, folder)
+    dataset = instance.dataset
+    for keyword in (
+        *("PatientName", "PatientID", "PatientBirthDate", "AccessionNumber", "PatientAddress"),
+        *("StudyInstanceUID", "SOPInstanceUID", "ReferringPhysicianName", "StudyID"),
+    ):
+        if keyword in dataset:
+            dataset[keyword].value = ""
+    change(dataset)
+    instance.seal()
+    try:
+        LeakGate(list(options)).verify_instance(instance)
+    except Hold as hold:
+        return hold.reason
+    return None
+
+
+def put(keyword: str, value: object):
+    return lambda dataset: setattr(dataset, keyword, value)
+
+
+@pytest.mark.parametrize(
+    ("text", "source"),
+    [
+        ("Seen: Zimmermann.", "PatientName"),
+        ("ZIMMERMANN,A", "PatientName"),
+        ("for adelheid", "PatientName"),
+        ("MRN-0047119", "PatientID"),
+        ("mrn 0047119", "PatientID"),
+        ("no. A20231777", "AccessionNumber"),
+        ("born 04.03.1962", "PatientBirthDate"),
+        ("born 1962-03-04", "PatientBirthDate"),
+        ("19620304", "PatientBirthDate"),
+        ("DOB 19620304120000", "PatientBirthDate"),
+        ("of Lindenallee 12, Leipzig", "PatientAddress"),
+        ("study 1.2.826.0.1.7.8.2 of", "StudyInstanceUID"),
+    ],
+)
+def test_a_value_left_anywhere_in_a_text_holds(tmp_path, text, source):
+    reason = held(patient(), tmp_path, put("FilterMaterial", "x"))
+    assert reason is None
+    for keyword in ("TextValue", "LossyImageCompressionMethod"):
+        assert held(patient(), tmp_path, put("TextValue", text)) == (
+            f"the original {source} is still in TextValue"
+        ), keyword
+
+
+def test_the_report_names_the_element_at_its_depth_and_never_the_value(tmp_path):
+    def nest(dataset: Dataset) -> None:
+        code, item = Dataset(), Dataset()
+        code.CodeMeaning = "the Zimmermann procedure"
+        item.AnatomicRegionModifierSequence = Sequence([code])
+        dataset.AnatomicRegionSequence = Sequence([item])
+
+    reason = held(patient(), tmp_path, nest)
+    assert reason == (
+        "the original PatientName is still in "
+        "AnatomicRegionSequence.AnatomicRegionModifierSequence.CodeMeaning"
+    )
+
+
+@pytest.mark.parametrize(
+    ("character_set", "name", "left"),
+    [
+        ("ISO_IR 100", "Mühlenhaupt^Jörg", "Hr. MÜHLENHAUPT"),
+        ("ISO_IR 100", "Mühlenhaupt^Jörg", "Muehlenhaupt"),
+        ("ISO_IR 100", "Mühlenhaupt^Jörg", "Muhlenhaupt"),
+        ("ISO_IR 126", "Διονυσιος^Παπαδοπουλος", "ο Παπαδοπουλος"),
+        ("ISO_IR 144", "Люкceмбypг^Анна", "Люкceмбypг"),
+        ("ISO_IR 192", "王^小東", "病人王小東"),
+        ("GB18030", "王^小东", "小东"),
+        ("ISO_IR 13", "ﾔﾏﾀﾞ^ﾀﾛｳ", "ﾔﾏﾀﾞ"),
+        (["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎=やまだ^たろう", "患者 山田"),
+        (["", "ISO 2022 IR 149"], "Hong^Gildong=洪^吉洞=홍^길동", "길동"),
+    ],
+)
+def test_a_name_is_found_in_the_character_set_of_the_object(tmp_path, character_set, name, left):
+    original = patient(SpecificCharacterSet=character_set, PatientName=name)
+    assert held(original, tmp_path, put("TextValue", left)) == (
+        "the original PatientName is still in TextValue"
+    )
+    assert held(original, tmp_path, put("TextValue", "Phantom")) is None
+
+
+@pytest.mark.parametrize("codec", ["latin-1", "utf-16-le", "utf-16-be", "utf-8"])
+@pytest.mark.parametrize("size", [0, 100_000, 300_000])
+def test_a_name_is_found_in_bytes_of_no_text(tmp_path, codec, size):
+    def add(dataset: Dataset) -> None:
+        value = bytes(size) + " für Zimmermann! ".encode(codec) + bytes(size)
+        dataset.add_new(0x00420011, "OB", value)
+        dataset.private_block(0x0029, "ACME", create=True).add_new(1, "UN", value)
+
+    original = patient()
+    add(original)
+    assert held(original, tmp_path, lambda _: None) is not None
+
+
+def test_pixels_are_not_searched(tmp_path):
+    original = patient()
+    original.add_new(0x7FE00010, "OW", b" Zimmermann " * 100)
+    assert held(original, tmp_path, lambda _: None) is None
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [
+        {"PatientName": "Li^Wei", "PatientID": "1"},
+        {"PatientName": "Chest^Hand", "PatientID": "512"},
+        {"PatientName": "Head^Max", "PatientID": "CHEST"},
+        {"PatientName": "A^B", "PatientID": "CT"},
+        {"PatientName": "", "PatientID": ""},
+        {"PatientName": "Ray^X", "PatientID": "0"},
+        {"PatientName": "Test^Standard", "PatientID": "120"},
+    ],
+)
+def test_patients_with_ordinary_names_and_ids_are_not_held(tmp_path, identity):
+    def ordinary(dataset: Dataset) -> None:
+        dataset.SeriesDescription = "CT Chest 512 STANDARD max li 1 x"
+        dataset.InstanceNumber, dataset.KVP, dataset.Rows = "1", "120", 512
+        dataset.AnatomicRegionSequence = Sequence([Dataset()])
+        dataset.AnatomicRegionSequence[0].CodeMeaning = "Hand and Head, X ray of chest"
+        dataset.ConvolutionKernel = "STANDARD"
+
+    assert held(patient(**identity), tmp_path, ordinary) is None
+    deidentified(patient(**identity, StudyID="1"), tmp_path, ["clean_descriptors"])
+
+
+@pytest.mark.parametrize("text", ["Li Wei", "wei^li", "LI, WEI", "Wei_Li"])
+def test_short_names_are_found_together(tmp_path, text):
+    original = patient(PatientName="Li^Wei", PatientID="1")
+    assert held(original, tmp_path, put("TextValue", text)) is not None
+
+
+def test_short_values_are_found_where_they_were(tmp_path):
+    original = patient(PatientName="Li", PatientID="1")
+    assert held(original, tmp_path, put("PatientID", "1")) is not None
+    assert held(original, tmp_path, put("PatientName", "Li")) is not None
+
+
+def test_parts_of_other_words_and_numbers_are_not_taken_for_the_value(tmp_path):
+    original = patient(PatientName="Stern^Anna", PatientID="471192")
+    left = "Sternum Annahme 14711920 1.2.826.0.1.7.8.21"
+    assert held(original, tmp_path, put("TextValue", left)) is None
+
+
+def test_what_the_options_retain_is_no_leak(tmp_path):
+    keep = put("TextValue", "see 1.2.826.0.1.7.8.2")
+    assert held(patient(), tmp_path, keep) is not None
+    assert held(patient(), tmp_path, keep, ["retain_uids"]) is None
+
+
+def test_a_new_borns_retained_study_date_is_no_leak(tmp_path):
+    original = patient(PatientBirthDate="20240305", StudyDate="20240305", StudyTime="120000")
+    deidentified(original, tmp_path, ["retain_longitudinal_full_dates"])
+    deidentified(original, tmp_path, ["retain_longitudinal_modified_dates"])
+
+
+def test_the_gate_is_behind_deidentify_unless_it_is_turned_off(tmp_path):
+    original = patient(FilterType="ZIMMERMANN")
+    with pytest.raises(Hold, match="the original PatientName is still in FilterType"):
+        deidentified(original, tmp_path)
+    deidentified(original, tmp_path, leak_gate=False)
+
+
+def test_deidentifying_twice_is_no_leak(tmp_path):
+    once = deidentified(patient(ReferringPhysicianName="Abendroth^Z"), tmp_path)
+    from tests.plugins.deidentify.making import leaving
+
+    again = leaving(deidentified(leaving(once), tmp_path))
+    assert again.PatientID not in ("", leaving(once).PatientID)
