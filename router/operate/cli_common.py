@@ -12,7 +12,7 @@ from router.config import ConfigError, report
 from router.config.units import duration
 from router.operate import control
 from router.operate.actions import Actions
-from router.operate.generation import read_settings
+from router.operate.generation import read_config, read_settings
 from router.spool import Spool, SpoolError, SpoolLocked
 
 if TYPE_CHECKING:
@@ -62,6 +62,14 @@ def ago(_: object, __: object, value: str | None) -> float | None:
 
 def print_json(value: object) -> None:
     click.echo(json.dumps(value, indent=2, default=str))
+
+
+def checked(path: Path) -> Config:
+    """The configuration with its plugins checked; its mistakes end the command with 2."""
+    try:
+        return read_config(path)
+    except ConfigError as error:
+        fail(report(error.mistakes), 2)
 
 
 def settings(given: Path | None) -> Config:

@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from router.config import ConfigError, report
+from router.config import report
 from router.config.differences import Homes, differences
 from router.operate.cli_common import (
     CONFIG,
+    checked,
     config_argument,
-    fail,
     find_config,
     json_option,
     print_json,
 )
-from router.operate.generation import read_config
 
 if TYPE_CHECKING:
     from router.config import Config
@@ -33,27 +32,20 @@ def check(config: Path | None, strict: bool) -> None:
     Without CONFIG: $DICOM_ROUTER_CONFIG, ./config.yaml or /etc/dicom-router/config.yaml.
     """
     path = find_config(config)
-    checked = read_checked(path)
+    good = read_checked(path)
     click.echo(
-        f"{path}: good. Listeners: {len(checked.listeners)}, routes: {len(checked.routes)}, "
-        f"destinations: {len(checked.destinations)}."
+        f"{path}: good. Listeners: {len(good.listeners)}, routes: {len(good.routes)}, "
+        f"destinations: {len(good.destinations)}."
     )
-    raise SystemExit(int(strict and bool(checked.lints)))
+    raise SystemExit(int(strict and bool(good.lints)))
 
 
 def read_checked(path: Path) -> Config:
     """The configuration, its lints said; all its mistakes and exit code 2 where it has any."""
-    config = _read(path)
+    config = checked(path)
     if config.lints:
         click.echo(report(config.lints), err=True)
     return config
-
-
-def _read(path: Path) -> Config:
-    try:
-        return read_config(path)
-    except ConfigError as error:
-        fail(report(error.mistakes), 2)
 
 
 @click.command()
@@ -74,7 +66,7 @@ def schema() -> None:
 @click.option("--exit-code", is_flag=True, help="End with 1 where something is different.")
 def diff(old: Path, new: Path, as_json: bool, exit_code: bool) -> None:
     """Say what NEW changes for listeners, routes, destinations and plugins, compared with OLD."""
-    before, after = _read(old), _read(new)
+    before, after = checked(old), checked(new)
     found = differences(before, after, Homes(old.absolute().parent, new.absolute().parent))
     if as_json:
         print_json([asdict(each) for each in found])

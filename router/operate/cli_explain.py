@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from router.config import ConfigError, report
 from router.operate.cli_common import (
     CONFIG,
     ago,
+    checked,
     config_argument,
     fail,
     find_config,
     json_option,
     print_json,
 )
-from router.operate.generation import read_config
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
-    from router.config import Config
+def _address(_: object, __: object, value: str) -> str:
+    try:
+        return str(ip_address(value))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 @click.command()
@@ -30,7 +31,13 @@ if TYPE_CHECKING:
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--calling-ae-title", default="MODALITY", show_default=True, help="Who sends.")
 @click.option("--called-ae-title", help="Whom it is sent to; the listener's own if not said.")
-@click.option("--address", default="127.0.0.1", show_default=True, help="Where it is sent from.")
+@click.option(
+    "--address",
+    default="127.0.0.1",
+    show_default=True,
+    callback=_address,
+    help="Where it is sent from.",
+)
 @click.option("--listener", help="Where it arrives; the first that lets it in if not said.")
 @click.option("--show-values", is_flag=True, help="Also values, which name patients.")
 @json_option
@@ -48,31 +55,22 @@ def explain(
     """
     from router.operate import explain_json, explain_text
     from router.operate.explaining import Explainer
-    from router.operate.given import Sender, read_given
+    from router.operate.given import Sender
+    from router.operate.scu import walk
 
     settings = checked(config)
     if sender["listener"] and sender["listener"] not in settings.listeners:
         known = ", ".join(settings.listeners) or "none"
         fail(f"there is no listener {sender['listener']!r}; there are: {known}", 2)
-    paths = list(_walk(files))
+    paths = list(walk(files))
     console, attention, printed = explain_text.console(), False, list[dict[str, object]]()
     with Explainer(settings, len(paths)) as explainer:
-        for path in paths:
-            try:
-                explanation = explainer.explain(read_given(path, Sender(**sender)))
-            except (ValueError, OSError) as error:
-                attention = True
-                why = error.strerror if isinstance(error, OSError) else str(error)
-                printed.append({"name": str(path), "error": why})
-                if not as_json:
-                    console.print(f"{path}: not explained: {why}\n", markup=False)
-                continue
-            explainer.clean(explanation)
-            attention |= explanation.attention
+        for found in explainer.each(paths, lambda path: explainer.file(path, Sender(**sender))):
+            attention |= found.attention
             if as_json:
-                printed.append(explain_json.as_json(explanation, show_values))
+                printed.append(explain_json.as_json(found, show_values))
             else:
-                console.print(explain_text.render(explanation, settings, show_values))
+                console.print(explain_text.render(found, settings, show_values))
     if as_json:
         print_json(printed)
     raise SystemExit(1 if attention else 0)
@@ -140,19 +138,3 @@ def replay(
     else:
         replay_text.say(found, retained.total)
     raise SystemExit(1 if found.changes else 0)
-
-
-def checked(config: Path) -> Config:
-    """The configuration with its plugins; its mistakes end the command with 2."""
-    try:
-        return read_config(config)
-    except ConfigError as error:
-        fail(report(error.mistakes), 2)
-
-
-def _walk(paths: tuple[Path, ...]) -> Iterator[Path]:
-    for path in paths:
-        if path.is_dir():
-            yield from sorted(entry for entry in path.rglob("*") if entry.is_file())
-        else:
-            yield path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,11 +45,8 @@ def run_examples(
 ) -> list[Result]:
     """Explain them all, in their order; `told` of each as soon as those before it are."""
     found: list[Result] = []
-    with (
-        Explainer(config, len(examples)) as explainer,
-        ThreadPoolExecutor(explainer.slots) as threads,
-    ):
-        for result in threads.map(lambda each: _run(explainer, each), examples):
+    with Explainer(config, len(examples)) as explainer:
+        for result in explainer.each(examples, lambda example: _run(explainer, example)):
             told(result)
             found.append(result)
     return found

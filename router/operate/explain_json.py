@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from router.instance import Refusal
+from router.operate.explanation import NotExplained
 from router.spool.records import HeldCopy, Processed, Skipped
 
 if TYPE_CHECKING:
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 
-def as_json(explanation: Explanation, show_values: bool) -> Json:
+def as_json(explanation: Explanation | NotExplained, show_values: bool) -> Json:
     """The whole way; without `show_values` there is no value of any element in it."""
+    if isinstance(explanation, NotExplained):
+        return {"name": explanation.name, "error": explanation.reason}
     given, association = explanation.given, explanation.association
     return {
         "name": given.name,

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from router.config import DicomDestination
 from router.dataset import uid_name
+from router.operate.explanation import NotExplained
 from router.operate.words import duration, size
 from router.spool.records import HeldCopy, Skipped
 
@@ -35,8 +36,12 @@ def console() -> Console:
     return found if found.is_terminal else Console(highlight=False, width=_WIDTH)
 
 
-def render(explanation: Explanation, config: Config, show_values: bool) -> Group:
+def render(
+    explanation: Explanation | NotExplained, config: Config, show_values: bool
+) -> RenderableType:
     """The whole way. Values that may name a patient are hidden unless `show_values`."""
+    if isinstance(explanation, NotExplained):
+        return Text(f"{explanation.name}: not explained: {explanation.reason}\n")
     return Group(*_Page(config, show_values).lines(explanation))
 
 
@@ -102,6 +107,9 @@ class _Page:
         yield from self._changes(route.chain)
         for leaving in route.leaving:
             yield from self._leaving(leaving)
+        settings = next(each for each in self._config.routes if each.name == route.route)
+        if route.destinations and settings.deliver == "study_complete":
+            yield _indented("once its study is complete", depth=6)
         if route.state == "processed" and not route.leaving:
             yield _indented("goes to no destination", depth=6)
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 import itertools
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from router.instance import Association, Refusal
 from router.intake import contexts
 from router.intake.admission import Admitted, admit, identify
 from router.intake.checks import find_fault, find_invalid_uid
 from router.operate.asking import Asking, Bench
-from router.operate.explanation import Explanation, Verdict
+from router.operate.explanation import Explanation, NotExplained, Verdict
+from router.operate.given import read_given
 from router.routing import Routes, WorkerPool, default_workers
 from router.routing.spec import chain_spec, worker_specs
 from router.spool.records import HeldCopy
@@ -23,11 +26,16 @@ from router.status import PROCESSING_FAILURE, REFUSED_NOT_AUTHORISED
 from router.wire import AssociationRequest, StoreRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from router.config import Config
-    from router.operate.given import Given
+    from router.operate.given import Given, Sender
     from router.routing.explain import Explained
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_AHEAD = 4  # how many of `each` are taken for each that is at work
 
 
 class Explainer:
@@ -62,10 +70,12 @@ class Explainer:
         """A place for files that are gone when this is closed."""
         return self._bench.directory
 
-    @property
-    def slots(self) -> int:
-        """How many threads may usefully ask at a time."""
-        return self._bench.pool.slots
+    def each(self, given: Iterable[T], work: Callable[[T], R]) -> Iterator[R]:
+        """What `work` makes of each, in their order; it explains several at a time."""
+        slots, waiting = self._bench.pool.slots, iter(given)
+        with ThreadPoolExecutor(slots) as threads:
+            while batch := list(islice(waiting, slots * _AHEAD)):
+                yield from threads.map(work, batch)
 
     def explain(self, given: Given, detailed: bool = True) -> Explanation:
         """The whole way; `detailed`: with the elements that chains change."""
@@ -84,6 +94,18 @@ class Explainer:
             refused += (Verdict("routes", "no route takes it", REFUSED_NOT_AUTHORISED),)
         numbers = tuple(asking.numbers)
         return Explanation(given, association, refused, admission, routes, unmatched, numbers)
+
+    def file(self, path: Path, sender: Sender) -> Explanation | NotExplained:
+        """A file's way; what its chains made of it is removed again."""
+        try:
+            given = read_given(path, sender)
+        except OSError as error:
+            return NotExplained(str(path), error.strerror or str(error))
+        except ValueError as error:
+            return NotExplained(str(path), str(error))
+        explanation = self.explain(given)
+        self.clean(explanation)
+        return explanation
 
     def clean(self, explanation: Explanation) -> None:
         """Remove the files that chains made of an instance."""

@@ -132,6 +132,15 @@ class Explanation:
         return bool(self.refused) or self.unmatched is not None or held
 
 
+@dataclass(frozen=True)
+class NotExplained:
+    """A file that is no instance, and why."""
+
+    name: str
+    reason: str
+    attention: Literal[True] = True
+
+
 def _held(explained: Explained | None) -> HeldCopy | None:
     """What holds a copy; a filter's refusal holds it as well."""
     outcome = explained.outcome if explained else None

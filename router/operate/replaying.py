@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from router.dataset import rescan
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
     from router.spool import DoneCopy, Retained, RetainedInstances
 
 _EXAMPLES = 3
-_AHEAD = 4  # instances read from the ledger for each one that is being explained
+Place = tuple[str, str, str]  # route, destination, what would change there
 
 
 @dataclass
@@ -39,7 +37,7 @@ class Change:
 
 @dataclass
 class Replay:
-    """What would change, by (route, destination, what): a destination of "" is the route itself.
+    """What would change, and where: a destination of "" is the route itself.
 
     `gone` were no longer there when their turn came.
     """
@@ -47,37 +45,27 @@ class Replay:
     replayed: int = 0
     unchanged: int = 0
     gone: int = 0
-    changes: dict[tuple[str, str, str], Change] = field(default_factory=lambda: defaultdict(Change))
+    changes: dict[Place, Change] = field(default_factory=lambda: defaultdict(Change))
 
 
 def replay(config: Config, retained: RetainedInstances, told: Callable[[], None]) -> Replay:
     """Explain every one by `config` and compare; `told` after each."""
     found = Replay()
-    with (
-        Explainer(config, len(retained)) as explainer,
-        ThreadPoolExecutor(explainer.slots) as threads,
-    ):
-        waiting = iter(retained)
-        while batch := list(islice(waiting, explainer.slots * _AHEAD)):
-            explained = threads.map(lambda each: _explain(explainer, each), batch)
-            for instance, changes in zip(batch, explained, strict=True):
-                _note(found, instance.arrival.sop_instance_uid, changes)
-                told()
+    with Explainer(config, len(retained)) as explainer:
+        for changes in explainer.each(retained, lambda each: _explain(explainer, each)):
+            told()
+            if changes is None:
+                continue
+            found.replayed += 1
+            found.unchanged += not changes
+            for uid, change in changes:
+                found.changes[change].add(uid)
     found.gone = len(retained) - found.replayed
     return found
 
 
-def _note(found: Replay, uid: str, changes: list[tuple[str, str, str]] | None) -> None:
-    if changes is None:
-        return
-    found.replayed += 1
-    found.unchanged += not changes
-    for change in changes:
-        found.changes[change].add(uid)
-
-
-def _explain(explainer: Explainer, retained: Retained) -> list[tuple[str, str, str]] | None:
-    """The changes of one instance; None when its file has gone."""
+def _explain(explainer: Explainer, retained: Retained) -> list[tuple[str, Place]] | None:
+    """The changes of one instance with its UID; None when its file has gone."""
     arrival = retained.arrival
     stored, association = arrival.stored, arrival.association
     try:
@@ -102,12 +90,12 @@ def _explain(explainer: Explainer, retained: Retained) -> list[tuple[str, str, s
         received=arrival.received,
     )
     explanation = explainer.explain(given, detailed=False)
-    changes = list(_changes(retained, explanation))
+    changes = [(arrival.sop_instance_uid, each) for each in _changes(retained, explanation)]
     explainer.clean(explanation)
     return changes
 
 
-def _changes(retained: Retained, explanation: Explanation) -> Iterator[tuple[str, str, str]]:
+def _changes(retained: Retained, explanation: Explanation) -> Iterator[Place]:
     """What differs from what was done: (route, destination, what)."""
     for verdict in explanation.refused:
         if verdict.said_by != "routes":
@@ -122,7 +110,7 @@ def _changes(retained: Retained, explanation: Explanation) -> Iterator[tuple[str
 
 def _of_route(
     route: str, before: DoneCopy | None, after: RouteWay | None, retained: Retained
-) -> Iterator[tuple[str, str, str]]:
+) -> Iterator[Place]:
     if before is None:
         yield route, "", "would apply"
     elif after is None:

@@ -66,7 +66,7 @@ def find_files(paths: Iterable[Path]) -> tuple[list[Found], list[Sent]]:
     """Every DICOM file among `paths` and below the folders among them, and what is none."""
     found: list[Found] = []
     others: list[Sent] = []
-    for path in _walk(paths):
+    for path in walk(paths):
         try:
             found.append(Found(path, open_part10(path)))
         except ValueError as error:
@@ -77,7 +77,8 @@ def find_files(paths: Iterable[Path]) -> tuple[list[Found], list[Sent]]:
     return found, others
 
 
-def _walk(paths: Iterable[Path]) -> Iterator[Path]:
+def walk(paths: Iterable[Path]) -> Iterator[Path]:
+    """The files among `paths`, and those below the folders among them."""
     for path in paths:
         if path.is_dir():
             yield from sorted(entry for entry in path.rglob("*") if entry.is_file())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pydicom import config
 from pydicom.datadict import dictionary_VR, private_dictionary_VR
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
@@ -64,7 +65,7 @@ def _put(dataset: Dataset, header: Header) -> None:
         values = [_value(each, vr, path) for each in given]
         value = values[0] if len(values) == 1 else values or None
         for parent, tag in element_places(dataset, path, create=True):
-            parent[tag] = DataElement(tag, vr, value)
+            parent[tag] = DataElement(tag, vr, value, config.IGNORE)
 
 
 def _value(given: str, vr: str, path: Path) -> str | int | float:

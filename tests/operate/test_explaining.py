@@ -245,6 +245,7 @@ def test_destinations_that_a_plugin_adds_are_named_with_the_plugin(home, researc
         (("site.yaml",), "Missing argument"),
         (("site.yaml", "gone.dcm"), "does not exist"),
         (("site.yaml", "site.yaml", "--listener", "other"), "there is no listener 'other'"),
+        (("site.yaml", "site.yaml", "--address", "here"), "'here' does not appear to be"),
         (("broken.yaml", "site.yaml"), "broken.yaml:1:1"),
     ],
 )
