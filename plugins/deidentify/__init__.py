@@ -81,6 +81,10 @@ class Deidentify:
         actions = self._profile.top_level(str(dataset.get("SOPClassUID", "")))
         rewriting.rewrite(dataset, actions | {_DOCUMENT: Action.KEEP} if keeps_it else actions)
         dataset.PatientName = dataset.PatientID = pseudonym
+        if not keeps_it and "EncapsulatedDocumentLength" in dataset:
+            dataset.EncapsulatedDocumentLength = (
+                len(dataset[_DOCUMENT].value) if _DOCUMENT in dataset else 0
+            )
         if cleaned:
             dataset.BurnedInAnnotation = "NO"
         self._describe(dataset, cleaned)
