@@ -34,12 +34,18 @@ class DicomSender:
     """One association at a time, opened with what waits and opened anew for what it lacks.
 
     `upcoming` tells the kinds of objects that wait, so that one negotiation serves them all.
+    `move_originator` is the AE title and message ID of the C-MOVE that it sends for.
     """
 
     def __init__(
-        self, settings: DicomDestination, upcoming: Callable[[], Iterable[Kind]], hooks: Hooks
+        self,
+        settings: DicomDestination,
+        upcoming: Callable[[], Iterable[Kind]],
+        hooks: Hooks,
+        move_originator: tuple[str, int] | None = None,
     ) -> None:
         self._settings = settings
+        self._move_originator = move_originator
         self._upcoming = upcoming
         self._hooks = hooks
         wanted = settings.transfer_syntaxes
@@ -76,7 +82,11 @@ class DicomSender:
             raise Unavailable(f"{self._settings.ae_title} does not accept now what it did just now")
         try:
             response = association.store(
-                context_id, task.sop_class_uid, task.sop_instance_uid, task.segments
+                context_id,
+                task.sop_class_uid,
+                task.sop_instance_uid,
+                task.segments,
+                move_originator=self._move_originator,
             )
         except SourceUnreadable as error:
             self.close()

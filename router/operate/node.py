@@ -8,12 +8,13 @@ import sys
 import threading
 import time
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from router.config import ConfigError
 from router.delivery import Deliveries
-from router.intake import Listener
+from router.intake import Listener, open_receiving
 from router.operate.actions import Actions
 from router.operate.alarms import Alarms
 from router.operate.control import ControlServer
@@ -71,14 +72,15 @@ class Node:
         ledger = self._spool.ledger
         plugins = self._spool.directory / "plugins"
         self._generation: Generation = build_generation(config, 1, plugins)
-        queries = QueryService(self._spool.directory)
         for name, listener in config.listeners.items():
             limits = AcceptorLimits(maximum_associations=listener.maximum_associations)
             service = Listener(
                 name,
                 self._spool,
                 lambda: self._generation,
-                lambda admitted, generation: queries.session(admitted.association, generation),
+                lambda admitted, generation: self._queries.session(
+                    admitted.association, generation
+                ),
             )
             try:
                 self._acceptors[name] = Acceptor(listener.bind, listener.port, service, limits)
@@ -97,6 +99,8 @@ class Node:
         tellers = WorkerPool(_TELLERS, plugins, self._spool.workspaces)
         self._completer = Completer(ledger, tellers, lambda: self._generation)
         hooks = DestinationHooks(self._pool, self._spool.outgoing, lambda: self._generation)
+        receive = partial(open_receiving, self._spool)
+        self._queries = QueryService(ledger, hooks, receive, self._spool.directory)
         self._deliveries = Deliveries(ledger, config.destinations, hooks, config.timezone)
         self._housekeeping = Housekeeping(self._spool, lambda: self._generation)
         self._alarms = Alarms(ledger, config, self.path.absolute().parent)

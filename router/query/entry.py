@@ -8,19 +8,20 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from router.config import DicomDestination
-from router.query.merging import STUDY
+from router.query.identifier import EXPLICIT_LITTLE_ENDIAN, Identifier
+from router.query.merging import SOP_INSTANCE, STUDY
 from router.query.upstream import upstream
-from router.routing import Facts
+from router.routing import Facts, HookFailed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from router.config import QueryRetrieve
     from router.instance import Association, Query, Refusal
-    from router.query.identifier import Identifier
     from router.routing import Generation
 
 _MOST_STUDIES = 50_000
+_EMPTY = Identifier(b"", EXPLICIT_LITTLE_ENDIAN)
 
 
 class Provenance:
@@ -90,6 +91,21 @@ class Entry:
         dataset = match.opened()
         self._chain.rewrite_match(self._query, dataset, self._facts(match))
         return match.of(dataset)
+
+    def known_as(self, sop_instance_uid: str) -> str:
+        """What the requestor knows an instance by; "" where the chain does not tell."""
+        if not self.has_chain:
+            return sop_instance_uid
+        if not self._chain.called("rewrite_match", self._facts(_EMPTY)):
+            return ""
+        keys: dict[int, tuple[str, str] | None] = {
+            0x00080018: ("UI", sop_instance_uid),
+            0x00080052: ("CS", "IMAGE"),
+        }
+        try:
+            return self.rewritten_match(_EMPTY.replaced(keys)).text(SOP_INSTANCE)
+        except (HookFailed, ValueError):
+            return ""
 
     def _facts(self, identifier: Identifier) -> Facts:
         return Facts(self.association, identifier.scan, datetime.now(UTC))

@@ -191,6 +191,10 @@ class Asker(threading.Thread):
             if self._association is not None:
                 self._association.interrupt()
 
+    def touch(self) -> None:
+        """It is at work, though it has not answered."""
+        self.heard = time.monotonic()
+
     def _begun(self, association: OutgoingAssociation, inquiry: Inquiry) -> None:
         with self._lock:
             self._association, self._inquiry = association, inquiry

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from router.wire.errors import ProtocolViolation, WireError
 from router.wire.identifier import Identifier
+from router.wire.incoming import tell
 from router.wire.pdv import INVALID_PARAMETER
 from router.wire.query_commands import (
     encode_cancel_request,
@@ -23,30 +24,32 @@ if TYPE_CHECKING:
     from router.wire.command import CommandSet
     from router.wire.pdv import Target
     from router.wire.queries import QueryRequest, QueryResponse
-    from router.wire.requestor import Requesting
+    from router.wire.requesting import Requesting
     from router.wire.service import Response, StoreRequest, StoreSink
 
 
 class Inquiry:
     """One C-FIND, C-MOVE or C-GET under way on an association that does nothing else meanwhile.
 
-    Used by one thread; `cancel` may be called by any. `store` takes what a C-GET brings.
+    Used by one thread; `cancel` may be called by any. `store` takes what a C-GET brings, and
+    `ended` is told when no more can come.
     """
 
     def __init__(
         self,
         association: Requesting,
         request: QueryRequest,
-        store: Callable[[StoreRequest], StoreSink | Response] | None,
+        store: Callable[[StoreRequest], StoreSink | Response] | None = None,
+        ended: Callable[[], None] | None = None,
     ) -> None:
         self._association = association
         self._request = request
         self.store = store
+        self._ended = ended
         self._arrived: deque[QueryResponse] = deque()
         self._waker = Waker()
         self._lock = threading.Lock()
         self._wants_cancel = self._cancelled = False
-        self.stored = 0  # sub-operations that came on this association
         self.is_over = False
 
     def begin(self) -> None:
@@ -55,15 +58,15 @@ class Inquiry:
         self._association.inquiry = self
         try:
             if not self._association.refresh():
-                self.end()
                 raise WireError("the association is over")
             command = encode_query_request(self._request)
             self._association.send_message(
                 self._request.context_id, command, [self._request.identifier]
             )
         except WireError as error:
+            reason = self._association.give_up(error)
             self.end()
-            raise self._association.give_up(error) from error
+            raise reason from error
 
     def receive(self, timeout: float) -> QueryResponse | None:
         """The next response, None when none came in time (seconds) or `cancel` was called.
@@ -77,8 +80,9 @@ class Inquiry:
                 self._association.await_until(self._has_news, timeout)
             self._send_cancel()
         except WireError as error:
+            reason = self._association.give_up(error)
             self.end()
-            raise self._association.give_up(error) from error
+            raise reason from error
         if not self._arrived:
             return None
         response = self._arrived.popleft()
@@ -99,6 +103,8 @@ class Inquiry:
             self._association.inquiry = None
             self._association.stream.waker = None
             self._waker.close()
+            if self._ended is not None:
+                tell(self._ended)
 
     def _has_news(self) -> bool:
         return bool(self._arrived) or (self._wants_cancel and not self._cancelled)

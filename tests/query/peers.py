@@ -75,6 +75,12 @@ class Answer:
         (*_, last) = re.findall(r"DIMSE Status\s*: 0x([0-9a-f]{4})", self.output)
         return int(last, 16)
 
+    def counts(self) -> dict[str, int]:
+        """The sub-operations of the last response, as far as it states them."""
+        last = self.output[self.output.rindex("Message Type") :]
+        found = re.findall(r"(\w+) Suboperations\s*: (\d+|none)", last)
+        return {name.lower(): int(number) for name, number in found if number != "none"}
+
     @property
     def comment(self) -> str:
         found = re.findall(r"\(0000,0902\) LO \[(.*?)\s*\]", self.output)
@@ -106,3 +112,51 @@ def findscu(
     )
     matches = [dcmread(path, force=True) for path in sorted(directory.glob("rsp*.dcm"))]
     return Answer(matches, ran.stdout + ran.stderr)
+
+
+def movescu(
+    port: int,
+    *keys: str,
+    to: str = "WS1",
+    called: str = "ROUTER",
+    calling: str = "WS1",
+    model: str = "-S",
+    options: tuple[str, ...] = (),
+    timeout: float = BOUND,
+) -> Answer:
+    """Ask with DCMTK's movescu; nothing comes back on its association."""
+    asked = [part for key in keys for part in ("-k", key)]
+    ran = subprocess.run(
+        ["movescu", "-d", model, "-aec", called, "-aet", calling, "-aem", to]
+        + [*options, *asked, "127.0.0.1", str(port)],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=timeout,
+        env=NODELAY,
+    )
+    return Answer([], ran.stdout + ran.stderr)
+
+
+def getscu(
+    directory: Path,
+    port: int,
+    *keys: str,
+    called: str = "ROUTER",
+    calling: str = "WS1",
+    model: str = "-S",
+    options: tuple[str, ...] = (),
+) -> Answer:
+    """Ask with DCMTK's getscu; what comes is written, bit for bit, to `directory`."""
+    directory.mkdir(parents=True, exist_ok=True)
+    asked = [part for key in keys for part in ("-k", key)]
+    ran = subprocess.run(
+        ["getscu", "-d", "+B", "-od", str(directory), model, "-aec", called, "-aet", calling]
+        + [*options, *asked, "127.0.0.1", str(port)],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=BOUND,
+        env=NODELAY,
+    )
+    return Answer([], ran.stdout + ran.stderr)

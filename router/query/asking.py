@@ -1,0 +1,118 @@
+"""How an upstream is asked for instances: by C-MOVE to us, or by C-GET."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol
+
+from router.instance import Association
+from router.query.sop_classes import sibling
+from router.query.storage import contexts_for
+from router.query.upstream import context_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from router.query.identifier import Identifier
+    from router.query.upstream import Upstream
+    from router.routing import Generation
+    from router.spool import Retrieve
+    from router.wire import Ending, Inquiry, OutgoingAssociation, Response, StoreRequest, StoreSink
+
+
+class Receiving(Protocol):
+    """What takes the instances that come on an association of ours."""
+
+    def store(self, request: StoreRequest) -> StoreSink | Response: ...
+
+    def ended(self, how: Ending) -> None: ...
+
+
+if TYPE_CHECKING:
+    OpenReceiving = Callable[[Association, Generation, Retrieve], Receiving]
+
+
+class Asking:
+    """Asks upstreams for what one retrieve wants."""
+
+    def __init__(
+        self,
+        sop_class_uid: str,
+        identifier: Identifier,
+        retrieve: Retrieve,
+        next_message_id: Callable[[], int],
+        receive: Callable[[Association], Receiving],
+        listener: str,
+        accepted: Mapping[tuple[str, str], int],
+    ) -> None:
+        self._sop_class_uid = sop_class_uid
+        self._identifier = identifier
+        self._retrieve = retrieve
+        self._next_message_id = next_message_id
+        self._receive = receive
+        self._listener = listener
+        self._accepted = accepted
+        self.touched: Callable[[int], None] = lambda index: None
+
+    def of(self, index: int, who: Upstream) -> Callable[[], tuple[OutgoingAssociation, Inquiry]]:
+        """What an Asker does first."""
+        ask = self._move if who.retrieve == "move" else self._get
+        return lambda: ask(index, who)
+
+    def _move(self, _: int, who: Upstream) -> tuple[OutgoingAssociation, Inquiry]:
+        sop_class_uid = sibling(self._sop_class_uid, "move")
+        association = who.connect(sop_class_uid, self._identifier.transfer_syntax)
+        try:
+            context_id, syntax = context_of(
+                association, sop_class_uid, self._identifier.transfer_syntax
+            )
+            message_id = self._next_message_id()
+            # Before it is asked: what it sends may be here before its first response.
+            self._retrieve.senders |= {who.store_ae_title, who.peer.called_ae_title}
+            self._retrieve.senders.add(association.address)
+            self._retrieve.originators.add((who.peer.calling_ae_title, message_id))
+            return association, association.query(
+                "move",
+                context_id,
+                self._identifier.in_syntax(syntax).data,
+                move_destination=who.move_to,
+                message_id=message_id,
+            )
+        except BaseException:
+            association.abort()
+            raise
+
+    def _get(self, index: int, who: Upstream) -> tuple[OutgoingAssociation, Inquiry]:
+        sop_class_uid = sibling(self._sop_class_uid, "get")
+        wanted = self._identifier.transfer_syntax
+        association = who.connect(sop_class_uid, wanted, contexts_for(self._accepted))
+        try:
+            context_id, syntax = context_of(association, sop_class_uid, wanted)
+            receiving = self._receive(self._who(who, association.address))
+
+            def store(request: StoreRequest) -> StoreSink | Response:
+                self.touched(index)
+                return receiving.store(request)
+
+            return association, association.query(
+                "get",
+                context_id,
+                self._identifier.in_syntax(syntax).data,
+                store=store,
+                ended=lambda: receiving.ended("released"),
+            )
+        except BaseException:
+            association.abort()
+            raise
+
+    def _who(self, who: Upstream, address: str) -> Association:
+        return Association(
+            calling_ae_title=who.peer.called_ae_title,
+            called_ae_title=who.peer.calling_ae_title,
+            address=address,
+            listener=self._listener,
+            peer=None,
+            tls_subject=None,
+            user=None,
+            started=datetime.now(UTC),
+        )
