@@ -28,8 +28,10 @@ _PADDING = dict.fromkeys(TEXT_VRS | {"AE", "AS", "CS", "DA", "DT", "TM", "UR"}, 
 
 def settled(dataset: Dataset, tag: BaseTag, little: bool) -> DataElement:
     """An element of the data set, decoded, of one VR; ValueError where that is impossible."""
+    given = dataset.get_item(tag)
     try:
-        element = _of_one_vr(dataset[tag], dataset, little)
+        element = given if isinstance(given, DataElement) else dataset[tag]
+        element = _of_one_vr(element, dataset, little)
     except Exception as error:
         raise ValueError(f"{tag} cannot be read ({type(error).__name__})") from None
     return element

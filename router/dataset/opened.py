@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pydicom import config
@@ -74,6 +75,7 @@ class Origin:
     codecs: tuple[str, ...]
     pixel_representation: int | None
     elements: dict[BaseTag, DataElement | RawDataElement] = field(default_factory=dict)
+    converted: list[BaseTag] = field(default_factory=list)  # those of them that are not raw
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Origin:
         return self
@@ -151,7 +153,7 @@ def _open(
     if value := scan.value(first.get(PIXEL_REPRESENTATION)):
         pixel_representation = int(1 in value)
     origin = Origin(scan, item, spans, first, encoding, codecs, pixel_representation)
-    origin.elements.update(_elements(origin))
+    _read_elements(origin)
     dataset = ReceivedDataset(dict(origin.elements), parent_encoding=list(codecs))
     dataset._origin = origin
     dataset.set_original_encoding(encoding.implicit, encoding.little, list(codecs))
@@ -163,21 +165,29 @@ def _open(
     return dataset
 
 
-def _elements(origin: Origin) -> Iterator[tuple[BaseTag, DataElement | RawDataElement]]:
-    header, new = origin.scan.header, tuple.__new__
+def _read_elements(origin: Origin) -> None:
+    """Fill in the elements of an origin, those that are simply bytes without a call for each.
+
+    Most of the time that opening a data set takes is spent here: calls of BaseTag and
+    RawDataElement would double it.
+    """
+    header, elements, new = origin.scan.header, origin.elements, tuple.__new__
     implicit, little = origin.encoding.implicit, origin.encoding.little
     for span in origin.first.values():
         number, vr, _, value, length, _ = span
-        tag = BaseTag(number)
+        tag = _tag(number)
         if not length or vr == "SQ" or vr == "UN":
-            yield tag, _element(origin, span)
-        else:
-            # Without a VR pydicom looks it up itself. The tuple itself: a call of RawDataElement
-            # takes three times as long, and this is what opening a data set takes.
-            known = None if implicit else vr
-            data = header[value : value + length]
+            element = _element(origin, span)
+            if not element.is_raw:
+                origin.converted.append(tag)
+            elements[tag] = element
+        else:  # without a VR pydicom looks it up itself
+            data, known = header[value : value + length], None if implicit else vr
             raw = (tag, known, length, data, value, implicit, little, True, False)
-            yield tag, new(RawDataElement, raw)
+            elements[tag] = new(RawDataElement, raw)
+
+
+_tag = lru_cache(maxsize=8192)(BaseTag)
 
 
 def _element(origin: Origin, span: Span) -> DataElement | RawDataElement:

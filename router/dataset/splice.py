@@ -7,7 +7,7 @@ from itertools import accumulate
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataelem import DataElement
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from collections.abc import Sequence as Many
 
+    from pydicom.dataelem import RawDataElement
     from pydicom.dataset import Dataset
 
     from router.dataset.scan import Scan, Span
@@ -106,14 +107,16 @@ class _Splicer:
 
     def edited(self, dataset: Dataset, origin: Origin, codecs: Codecs) -> dict[int, list[Part]]:
         """Of each element that came and does not leave as it did, what leaves."""
-        elements = dict(dataset.items())
-        same_text = codecs == origin.codecs
+        came = origin.elements
+        now = dict(dataset.items())
+        looked_at = list(came)
+        if codecs == origin.codecs:
+            found = zip(came.items(), map(now.get, came), strict=True)
+            looked_at = [tag for (tag, was), element in found if element is not was]
+            looked_at += [tag for tag in origin.converted if now.get(tag) is came[tag]]
         edited = {}
-        for tag, original in origin.elements.items():
-            current = elements.get(tag)
-            if current is original and same_text and isinstance(current, RawDataElement):
-                continue
-            span = origin.first[tag]
+        for tag in looked_at:
+            span, current = origin.first[tag], now.get(tag)
             if current is None:
                 edited[span.tag] = list[Part]()
                 continue
