@@ -63,3 +63,20 @@ def choose_transfer_syntax(
     if first == IMPLICIT_LITTLE_ENDIAN and EXPLICIT_LITTLE_ENDIAN in able:
         return EXPLICIT_LITTLE_ENDIAN
     return first
+
+
+def storage_classes() -> dict[str, str]:
+    """The standard's SOP classes that are stored, by UID with their names; retired ones too."""
+    known = UID_dictionary.items()
+    return {uid: entry[0] for uid, entry in known if entry[0] and is_storage(uid)}
+
+
+def storage_transfer_syntaxes() -> dict[str, str]:
+    """The standard's transfer syntaxes that objects are accepted in, by UID with their names."""
+    known = UID_dictionary.items()
+    return {
+        uid: entry[0]
+        for uid, entry in known
+        if entry[1] == "Transfer Syntax" and uid not in DEFLATED
+        if not entry[3] or uid == EXPLICIT_BIG_ENDIAN  # retired, and still met
+    }

@@ -12,7 +12,7 @@ from router.operate import log
 from router.operate.cli_common import CONFIG, config_argument, fail, find_config
 from router.operate.cli_config import check, diff, read_checked, schema
 from router.operate.cli_doctor import doctor
-from router.operate.cli_explain import explain, replay, test
+from router.operate.cli_explain import conformance, explain, replay, test
 from router.operate.cli_queue import pause, queue, resume, status, where
 from router.operate.cli_scu import echo, send
 from router.routing import HookFailed, PluginError
@@ -89,6 +89,7 @@ for command in (
     explain,
     test,
     replay,
+    conformance,
     echo,
     send,
     status,

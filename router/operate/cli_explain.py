@@ -138,3 +138,12 @@ def replay(
     else:
         replay_text.say(found, retained.total)
     raise SystemExit(1 if found.changes else 0)
+
+
+@click.command()
+@config_argument
+def conformance(config: Path | None) -> None:
+    """Print the DICOM conformance statement of CONFIG, in Markdown, in the order of PS3.2."""
+    from router.operate.conformance import statement
+
+    click.echo(statement(checked(find_config(config))), nl=False)
