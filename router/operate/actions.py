@@ -58,6 +58,7 @@ class Actions:
             "running": False,
             "listeners": [],
             "outages": {},
+            "plugins": [],
             "destinations": {
                 name: address(settings) for name, settings in self.config.destinations.items()
             },

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from router.config import ConfigError
 from router.delivery import Deliveries
 from router.intake import Listener, open_receiving
-from router.operate.actions import Actions
+from router.operate.actions import Actions, plain
 from router.operate.alarms import Alarms
 from router.operate.control import ControlServer
 from router.operate.housekeeping import Housekeeping
@@ -193,6 +193,7 @@ class _Live(Actions):
                 }
                 for name, outage in node._deliveries.outages().items()
             },
+            "plugins": plain([*node._pool.times.report(), *node._completer.times.report()]),
         }
 
     def retry(self, **selection: str | None) -> int:

@@ -71,6 +71,7 @@ def describe(status: Status, now: datetime | None = None) -> str:
     lines += _listeners(status)
     lines += [_flow(destination, status, now) for destination in status["summary"]["destinations"]]
     lines += [_studies(studies) for studies in status["summary"]["studies"]]
+    lines += [_plugin(time) for time in status["plugins"]]
     return "\n".join([*lines, _spool(status)])
 
 
@@ -180,6 +181,18 @@ def _studies(studies: Status) -> str:
     if studies["state"] == "gathering":
         return f"route {studies['route']}: {count} {is_} not complete yet"
     return f"route {studies['route']}: {count} {is_} complete, and plugins are still to be told"
+
+
+def _plugin(time: Status) -> str:
+    each, most = time["total"] / time["calls"], time["longest"]
+    return (
+        f"plugin {time['plugin']}: {time['hook']} called {_count(time['calls'], 'time')}, "
+        f"{_brief(each)} each, {_brief(most)} at most"
+    )
+
+
+def _brief(seconds: float) -> str:
+    return f"{seconds * 1000:.1f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
 def _spool(status: Status) -> str:

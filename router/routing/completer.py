@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from router.routing.generation import Generation
     from router.routing.pool import WorkerPool
+    from router.routing.timing import PluginTimes
     from router.spool.ledger import Ledger
     from router.spool.study_records import StudyTask
 
@@ -45,6 +46,11 @@ class Completer:
 
     def __repr__(self) -> str:
         return f"Completer({len(self._in_flight)} studies in flight)"
+
+    @property
+    def times(self) -> PluginTimes:
+        """How long plugins took to be told."""
+        return self._pool.times
 
     def start(self) -> None:
         self._ledger.subscribe(self._notice)

@@ -18,6 +18,7 @@ from pebble import ProcessExpired, ProcessPool
 from router.routing import worker
 from router.routing.explain import Explained
 from router.routing.progress import Progress
+from router.routing.timing import PluginTimes
 from router.routing.worker_log import LogReceiver
 from router.spool.records import HeldCopy
 
@@ -71,6 +72,7 @@ class WorkerPool:
         self._context.set_forkserver_preload([worker.__name__])
         self.slots = 2 * workers
         self._log = LogReceiver()
+        self.times = PluginTimes()
         self._setting = worker.WorkerSetting(
             progress=Progress(self._context, self.slots),
             log=self._log.sender,
@@ -214,7 +216,7 @@ class WorkerPool:
             return flight.verdict
         match flight.future.exception():
             case None:
-                return flight.future.result()
+                return self.times.taken_from(flight.future.result())
             case ProcessExpired() as died:
                 return self._after_death(flight, died.exitcode)
             case BrokenProcessPool():  # of an idle worker that ended, too

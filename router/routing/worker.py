@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import gc
 import logging
-import multiprocessing
 import os
 import pickle
 import resource
 import shutil
 import signal
-import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -21,8 +18,10 @@ from router.instance import Instance, Source
 from router.routing.build import Plugins
 from router.routing.explain import Arriving, DryChain, Explained, ask_listener
 from router.routing.failures import HookFailed, describe
+from router.routing.own_process import die_with_the_router, silence_output
 from router.routing.run import run_chain, run_outgoing
 from router.routing.studies import tell_of_study
+from router.routing.timing import Stopwatch, Timed
 from router.routing.worker_log import DatagramHandler
 from router.spool.records import HeldCopy
 from router.spool.study_records import StudyTask
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from router.routing.chain import Chain
     from router.routing.explain import Asked
     from router.routing.progress import Progress
-    from router.routing.spec import ChainSpec
+    from router.routing.spec import ChainSpec, LinkSpec
     from router.spool.records import CopyOutcome, CopyTask, DeliveryTask
     from router.spool.study_records import StudyOutcome
 
@@ -80,7 +79,9 @@ class Worker:
         self._plugins = Plugins(setting.plugins_directory)
         self._chains: dict[bytes, tuple[ChainSpec, Chain]] = {}
         self._slot = 0
-        self._timeouts: tuple[float, ...] = ()
+        self._links: tuple[LinkSpec, ...] = ()
+        self._least_timeout = 0.0
+        self.stopwatch = Stopwatch()
 
     def process(self, slot: int, pickled: bytes, task: Task) -> CopyOutcome | StudyOutcome:
         """Run the chain on the copy, or tell it of the study; every failure is an outcome."""
@@ -89,7 +90,7 @@ class Worker:
             if isinstance(task, Outgoing):
                 return self._rewrite(spec, chain, task)
             if isinstance(task, StudyTask):
-                self._timeouts = tuple(max(each, STUDY_TIMEOUT) for each in self._timeouts)
+                self._least_timeout = STUDY_TIMEOUT
                 return tell_of_study(chain, task, spec.character_sets)
             return self._run(spec, chain, task)
         except HookFailed as failure:
@@ -140,10 +141,10 @@ class Worker:
 
     def _begin(self, slot: int, pickled: bytes) -> tuple[ChainSpec, Chain]:
         """The chain, for a copy whose progress is told in `slot`."""
-        self._slot, self._timeouts = slot, ()
+        self._slot, self._links, self._least_timeout = slot, (), 0.0
         self._watch(-1, "")
         spec, chain = self._chain(pickled)
-        self._timeouts = tuple(link.timeout for link in spec.links)
+        self._links = spec.links
         return spec, chain
 
     def _chain(self, pickled: bytes) -> tuple[ChainSpec, Chain]:
@@ -153,7 +154,7 @@ class Worker:
                 self._chains.clear()
                 self._plugins.shutdown()
                 self._generation = spec.generation
-            self._timeouts = tuple(link.timeout for link in spec.links)
+            self._links = spec.links
             self._chains[pickled] = spec, self._plugins.chain(spec, self._watch)
         return self._chains[pickled]
 
@@ -197,7 +198,11 @@ class Worker:
         return run_outgoing(chain, spec, instance, outgoing.destination)
 
     def _watch(self, link: int, hook: str) -> None:
-        timeout = self._timeouts[link] if link >= 0 else OWN_TIMEOUT
+        name, timeout = "", OWN_TIMEOUT
+        if link >= 0:
+            name = self._links[link].plugin.name
+            timeout = max(self._links[link].timeout, self._least_timeout)
+        self.stopwatch.begin(name, hook)
         self.setting.progress.enter(self._slot, link, hook, timeout)
 
 
@@ -213,8 +218,8 @@ _worker: Worker
 def initialize(setting: WorkerSetting) -> None:
     """Make this process a worker."""
     global _worker
-    _die_with_the_router()
-    _silence_output()
+    die_with_the_router()
+    silence_output()
     resource.setrlimit(resource.RLIMIT_DATA, (setting.memory, setting.memory))
     gc.set_threshold(20_000)  # a header is hundreds of objects; the default collects at each one
     logging.getLogger().handlers[:] = [DatagramHandler(setting.log)]
@@ -225,13 +230,14 @@ def initialize(setting: WorkerSetting) -> None:
     signal.signal(signal.SIGTERM, _retire)
 
 
-def process(slot: int, pickled: bytes, task: Task) -> CopyOutcome | StudyOutcome:
+def process(slot: int, pickled: bytes, task: Task) -> Timed:
     """Run a pickled ChainSpec on a copy; what a worker is asked to do."""
     with _ended_by_sigterm():
-        return _worker.process(slot, pickled, task)
+        outcome = _worker.process(slot, pickled, task)
+        return Timed(outcome, _worker.stopwatch.take())
 
 
-def rewrite(slot: int, pickled: bytes, outgoing: Outgoing) -> CopyOutcome | StudyOutcome:
+def rewrite(slot: int, pickled: bytes, outgoing: Outgoing) -> Timed:
     """Run a destination's pickled ChainSpec on a delivery's copy."""
     return process(slot, pickled, outgoing)
 
@@ -268,28 +274,3 @@ def _retire(*_: object) -> None:
     """SIGTERM between two copies: the pool is being closed."""
     _worker.shutdown()
     os._exit(0)
-
-
-def _die_with_the_router() -> None:
-    """Have the kernel kill this process when the router is gone, even while C code hangs in it.
-
-    Its parent is the fork server, which outlives the router as long as a worker lives, so that
-    PR_SET_PDEATHSIG would never come; a thread that waits needs the interpreter.
-    """
-    router = multiprocessing.parent_process()
-    if router is None or sys.platform != "linux":
-        return
-    gone = router.sentinel  # the end of a pipe whose other end only the router has
-    fcntl.fcntl(gone, fcntl.F_SETOWN, os.getpid())
-    fcntl.fcntl(gone, fcntl.F_SETSIG, signal.SIGKILL)
-    fcntl.fcntl(gone, fcntl.F_SETFL, fcntl.fcntl(gone, fcntl.F_GETFL) | os.O_ASYNC)
-    if not router.is_alive():
-        os._exit(1)
-
-
-def _silence_output() -> None:
-    """What a plugin prints may name patients, and is no part of what the router says."""
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(nowhere, descriptor)
-    os.close(nowhere)

@@ -60,6 +60,7 @@ def status(**more: object) -> dict:
         "pid": 1,
         "config": "config.yaml",
         "started": ago(days=3),
+        "plugins": [],
         "listeners": [
             {
                 "name": "radiology",
@@ -223,6 +224,14 @@ def test_the_page_says_what_studies_are_waited_for():
         "route research: 1 study is not complete yet",
         "route research: 2 studies are complete, and plugins are still to be told",
     ]
+
+
+def test_the_page_says_how_long_plugins_take():
+    times = {"plugin": "worklist", "hook": "rewrite_instance", "calls": 2000}
+    page = describe(status() | {"plugins": [times | {"total": 8.0, "longest": 1.25}]}, NOW)
+    assert page.splitlines()[-2] == (
+        "plugin worklist: rewrite_instance called 2,000 times, 4.0 ms each, 1.2 s at most"
+    )
 
 
 def test_the_page_when_something_is_not():
