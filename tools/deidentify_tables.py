@@ -81,6 +81,7 @@ CONTEXTS = re.compile(
     "Acquisition|Contrast|Reconstruct|ImagingTechnique|Abstract|Breast|Plane|Orientation|Segment"
 )
 IMAGING = """
+anonymized anonymised anonymous unknown none test
 abd abdomen adc angio ap arms arterial ax axial axl b0 becken bh bold bone brain brust bws cap
 cardiac chest cine contrast cor coronal cspine ct cta cxr delay delayed diff diffusion dose dsa
 dti dual dwi dyn dynamic ecg echo eeg ep epi fast fat fatsat fb feet ff fisp flair flash fov fse
@@ -148,8 +149,14 @@ def iods(rows: list[dict[str, str]], highdicom: Path) -> list[dict[str, str]]:
 
 
 def choose(action: str, types: set[str]) -> str:
-    """The first action that the attribute's type in the IOD allows; conditions may hold."""
-    choices = action.replace("*", "").split("/")
+    """The first action that the attribute's type in the IOD allows; conditions may hold.
+
+    References are replaced and never removed: what Common Instance Reference lists has to be
+    referenced (PS3.3 C.12.2).
+    """
+    choices = action.split("/")
+    if choices[-1] == "U*":
+        return "U"
     if types & {"1", "1C"}:
         return choices[-1]
     if types & {"2", "2C"} and "Z" in choices:
