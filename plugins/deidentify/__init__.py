@@ -81,10 +81,8 @@ class Deidentify:
         actions = self._profile.top_level(str(dataset.get("SOPClassUID", "")))
         rewriting.rewrite(dataset, actions | {_DOCUMENT: Action.KEEP} if keeps_it else actions)
         dataset.PatientName = dataset.PatientID = pseudonym
-        if not keeps_it and "EncapsulatedDocumentLength" in dataset:
-            dataset.EncapsulatedDocumentLength = (
-                len(dataset[_DOCUMENT].value) if _DOCUMENT in dataset else 0
-            )
+        if _DOCUMENT in dataset and not keeps_it:
+            dataset.EncapsulatedDocumentLength = len(dataset.EncapsulatedDocument)
         if cleaned:
             dataset.BurnedInAnnotation = "NO"
         self._describe(dataset, cleaned)
