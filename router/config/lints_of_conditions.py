@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,7 @@ from router.config.reasoning import Case, Fact, always, cases, exclude
 from router.config.tree import route_sections, scalars
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Hashable, Iterable, Iterator
 
     from router.config.model import Config, Listener, Route
     from router.config.plugin_use import ChainEntry
@@ -43,6 +45,13 @@ class Applying:
             return self.cases is not other.cases
         return exclude(self.cases, other.cases)
 
+    @cached_property
+    def values(self) -> dict[Hashable, frozenset[str]]:
+        """What has one of few values in all that takes the route, and these."""
+        several = [case.values for case in self.cases or ()]
+        common = set(several[0]).intersection(*several) if several else set()
+        return {key: frozenset().union(*(each[key] for each in several)) for key in common}
+
     def to(self, destination: str) -> Scalar:
         """Where the route names the destination."""
         return next(node for node in scalars(self.section.get("to")) if node.raw == destination)
@@ -65,6 +74,18 @@ def condition_lints(root: Section, config: Config) -> Iterator[Mistake]:
 def deidentifies(chain: Iterable[ChainEntry]) -> bool:
     """Whether every copy goes through a plugin that is a deidentify by its name."""
     return any("deidentify" in step.plugin.use.casefold() and not step.when for step in chain)
+
+
+def changes_uid(chain: Iterable[ChainEntry]) -> bool:
+    """Whether what leaves the chain may be an instance of its own."""
+    return deidentifies(chain) or any(_names_uid(step.plugin.options) for step in chain)
+
+
+def _names_uid(options: object) -> bool:
+    if isinstance(options, dict | list | tuple):
+        below = options.values() if isinstance(options, dict) else ()
+        return any(map(_names_uid, [*options, *below]))
+    return options in ("SOPInstanceUID", "(0008,0018)")
 
 
 def _let_in(name: str, listener: Listener) -> Case:
@@ -153,7 +174,9 @@ def _shared(routes: list[Applying]) -> Iterator[Mistake]:
             leading.setdefault(destination, []).append(each)
     for destination, several in leading.items():
         shared = [
-            pair for index, each in enumerate(several) if (pair := _first(each, several[:index]))
+            (first, each)
+            for each, before in _with_comparable(several)
+            if (first := next((o for o in before if _is_shared(o, each)), None))
         ]
         if shared:
             first, second = shared[0]
@@ -168,13 +191,35 @@ def _shared(routes: list[Applying]) -> Iterator[Mistake]:
             )
 
 
-def _first(route: Applying, before: list[Applying]) -> tuple[Applying, Applying] | None:
-    """The first route before that an instance can take as well, under the same UID."""
-    changes_uids = deidentifies(route.route.chain)
-    for other in before:
-        if deidentifies(other.route.chain) == changes_uids and not route.excludes(other):
-            return other, route
-    return None
+def _with_comparable(several: list[Applying]) -> Iterator[tuple[Applying, list[Applying]]]:
+    """Each route with those before it that are not apart by what they differ in most.
+
+    Thousands of routes by AE title, say, are not compared each with each.
+    """
+    known: defaultdict[Hashable, set[str]] = defaultdict(set)
+    for each in several:
+        for key, values in each.values.items():
+            known[key] |= values
+    most = max(known, key=lambda key: len(known[key]), default=None)
+    seen: list[Applying] = []
+    free: list[Applying] = []
+    by_value: defaultdict[str, list[Applying]] = defaultdict(list)
+    for each in several:
+        if most not in each.values:
+            yield each, seen
+            free.append(each)
+        else:
+            same = {id(o): o for value in each.values[most] for o in by_value[value]}
+            yield each, sorted([*free, *same.values()], key=lambda o: o.route.position)
+            for value in each.values[most]:
+                by_value[value].append(each)
+        seen.append(each)
+
+
+def _is_shared(one: Applying, other: Applying) -> bool:
+    """Whether an instance can take both routes, and leave them with the same UID."""
+    same_uid = changes_uid(one.route.chain) == changes_uid(other.route.chain)
+    return same_uid and not other.excludes(one)
 
 
 def _lint(position: Position, path: str, message: str) -> Mistake:

@@ -69,6 +69,18 @@ class Case:
         )
 
     @cached_property
+    def values(self) -> dict[Hashable, frozenset[str]]:
+        """What can only be one of few values, and these, as they are compared."""
+        found = {}
+        for fact in self.facts:
+            key = _key(fact.leaf)
+            several = [_values(test) for test in fact.leaf.tests]
+            if fact.holds and key and _has_one_value(fact.leaf) and None not in several:
+                folded = [_folded(test) for test in fact.leaf.tests]
+                found[key] = frozenset().union(*folded)
+        return found
+
+    @cached_property
     def _by_key(self) -> dict[Hashable, list[Fact]]:
         found: dict[Hashable, list[Fact]] = {}
         for fact in self.facts:
@@ -212,6 +224,14 @@ def _values(test: w.Test) -> frozenset[str] | None:
         case w.Listed() if len(test.values) <= _LARGE:
             return test.values
     return None
+
+
+def _folded(test: w.Test) -> frozenset[str]:
+    """Its values; without case where that does not count."""
+    values = _values(test) or frozenset()
+    if isinstance(test, w.Text) and not test.exact:
+        return frozenset(value.strip().casefold() for value in values)
+    return values
 
 
 def _begin_differently(one: w.Text, other: w.Text) -> bool:

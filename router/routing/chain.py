@@ -6,6 +6,7 @@ import inspect
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from weakref import WeakKeyDictionary
 
 import pluggy
 
@@ -215,9 +216,15 @@ class _Call:
         return HookFailed(self.link.name, self.hook, reason, retry_after)
 
 
+_hooks_by_class: WeakKeyDictionary[type, frozenset[str]] = WeakKeyDictionary()
+
+
 def hooks_of(link: Link) -> set[str]:
     """The hooks that a plugin has. Raises pluggy.PluginValidationError for misspelt ones."""
-    return set(_hooks((link,))[0])
+    kind = type(link.plugin)
+    if kind not in _hooks_by_class:
+        _hooks_by_class[kind] = frozenset(_hooks((link,))[0])
+    return set(_hooks_by_class[kind])
 
 
 def _hooks(links: tuple[Link, ...]) -> list[dict[str, Callable[..., Any]]]:
