@@ -6,7 +6,7 @@ import re
 from functools import cache
 from importlib.resources import files
 
-_HEADING = re.compile(r"## (?:`(.*)`|Top level)")
+_HEADING = re.compile(r"## (?:`(.*)`|(Top level)|.*)")
 _OF_ONE_TYPE = re.compile(r"`type: (\w+)` has besides|Any other type has besides")
 _ROW = re.compile(r"\| `(\w+)` \| .*? \| (.*) \|")
 _LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
@@ -29,7 +29,8 @@ def _texts() -> dict[tuple[str, str], str]:
     section, kind = "", ""
     for line in files(__package__).joinpath("reference.md").read_text("utf-8").splitlines():
         if heading := _HEADING.fullmatch(line):
-            section, kind = (heading[1] or "").replace(".NAME", ""), ""
+            about = "" if heading[2] else heading[1] or "no keys"
+            section, kind = about.replace(".NAME", ""), ""
         elif besides := _OF_ONE_TYPE.match(line):
             kind = f".{besides[1] or 'plugin'}"
         elif row := _ROW.fullmatch(line):
