@@ -169,10 +169,11 @@ def delivery_ended(delivery: Delivery) -> None:
 def study_complete(study: Study) -> None:
     """Be told that nothing more of a study has arrived for the route's `study_quiet`.
 
-    When: in a route's chain, once per quiet; again with `study.late` when more arrives. It may be
-    slow; the files stay until it returned.
+    When: in a route's chain, once per quiet, when no association is open that brought some of it;
+    again with `study.late` and the newcomers only when more arrives. It runs in worker processes
+    of its own and may be slow: an hour is allowed at least. The files stay until it returned.
     None: nothing is expected back.
-    Raising: logged and tried again.
+    Raising: logged and tried again, later each time; a `Hold` says when itself.
     """
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import inspect
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +18,7 @@ import router
 from router import hookspecs
 from router.routing.chain import Link, hooks_of
 from router.spool import Spool
+from tests.conftest import require
 from tests.routing.helpers import Router
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -60,17 +64,69 @@ def test_every_hook_has_an_example_that_is_such_a_plugin(hook, tmp_path):
 @pytest.fixture
 def plugin_folder(tmp_path: Path) -> Path:
     """The folder that the guide ends with."""
-    _, plugin, test = blocks(WRITING, "python")
-    (tmp_path / "wards.py").write_text(plugin)
-    (tmp_path / "test_wards.py").write_text(test)
+    for block in blocks(WRITING, "python"):
+        if name := re.match(r'"""(\w+\.py)"""', block):
+            (tmp_path / name[1]).write_text(block)
+    (tmp_path / "wards.py").write_text(blocks(WRITING, "python")[1])
     (tmp_path / "wards.csv").write_text(blocks(WRITING, "csv")[0])
     return tmp_path
 
 
-def test_the_guides_own_test_passes(plugin_folder):
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_wards.py"]
-    run = subprocess.run(command, cwd=plugin_folder, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stdout
+def run(*command: str, cwd: Path, site: Path | None = None) -> str:
+    """What a command says that must succeed; `site` has packages besides those installed."""
+    environment = os.environ | ({"PYTHONPATH": str(site)} if site else {})
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_guides_own_tests_pass(plugin_folder):
+    names = sorted(path.name for path in plugin_folder.glob("*.py"))
+    assert names == ["conftest.py", "test_wards.py", "test_wards_in_a_router.py", "wards.py"]
+    run("pytest", "-q", "-p", "no:cacheprovider", cwd=plugin_folder)
+
+
+def test_the_guides_package_is_installed_listed_and_tested(plugin_folder, tmp_path):
+    version = importlib.metadata.version("setuptools").split(".")
+    require(int(version[0]) >= 77, "setuptools 77, which builds wheels, is not installed")
+    project, site = tmp_path / "hospital-plugins", tmp_path / "site"
+    package, tests = project / "hospital_plugins", project / "tests"
+    package.mkdir(parents=True)
+    tests.mkdir()
+    (package / "__init__.py").touch()
+    shutil.copy(plugin_folder / "wards.py", package)
+    shutil.copy(plugin_folder / "conftest.py", tests)
+    (project / "pyproject.toml").write_text(blocks(WRITING, "toml")[0])
+    (tests / "test_wards.py").write_text(
+        """
+from router.testing import make_dataset
+
+def test_it_is_found_by_its_name(dicom_chain, tmp_path):
+    (tmp_path / "wards.csv").write_text("station,ward\\nCT-SOUTH,Ward 7\\n")
+    chain = dicom_chain("- wards: {table: wards.csv}")
+    made = chain.run(make_dataset(StationName="CT-SOUTH"))
+    assert made.dataset.InstitutionalDepartmentName == "Ward 7"
+"""
+    )
+    offline = ("--quiet", "--no-index", "--no-deps", "--no-build-isolation")
+    run("pip", "install", *offline, "--target", str(site), str(project), cwd=tmp_path)
+    listed = run("router.operate.cli", "plugins", cwd=tmp_path, site=site)
+    assert "wards: Fills in the ward an image comes from" in listed
+    run("pytest", "-q", "-p", "no:cacheprovider", "tests", cwd=project, site=site)
+
+
+@pytest.mark.parametrize("page", ["plugin-hooks.md", "writing-plugins.md"])
+def test_what_a_page_points_to_is_there(page):
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", (DOCS / page).read_text())
+    assert [link for link in links if not (DOCS / link).exists()] == []
 
 
 def test_the_guides_first_class_is_a_plugin():
