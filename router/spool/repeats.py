@@ -64,8 +64,7 @@ SELECT 1 FROM instances WHERE sop_instance_uid IN (
     :uid, (SELECT sop_instance_uid FROM instances WHERE id = :instance)) AND id != :instance
 UNION ALL SELECT 1 FROM copies WHERE sop_instance_uid = :uid AND instance != :instance LIMIT 1
 """
-_LAST = f"""
-SELECT d.id, d.state, {_CONTENT}
+_OTHERS = f"""
 FROM deliveries d JOIN copies c ON c.id = d.copy JOIN instances i ON i.id = d.instance
 WHERE d.instance IN (
         SELECT id FROM (SELECT id FROM instances WHERE sop_instance_uid = :uid
@@ -73,9 +72,17 @@ WHERE d.instance IN (
         UNION SELECT instance FROM (SELECT instance FROM copies WHERE sop_instance_uid = :uid
                                     ORDER BY id DESC LIMIT {MOST_COMPARED}))
     AND d.instance != :instance AND d.destination = :destination
-    AND d.state IN ('queued', 'waiting', 'held', 'delivered') AND coalesce(d.behind, 0) >= 0
-    AND coalesce(c.sop_instance_uid, i.sop_instance_uid) = :uid
-ORDER BY d.instance DESC, d.id DESC LIMIT 1
+    AND coalesce(c.sop_instance_uid, i.sop_instance_uid) = :uid AND coalesce(d.behind, 0) >= 0
+"""
+_LAST = f"""
+SELECT d.id, d.state, {_CONTENT} {_OTHERS}
+    AND d.state IN ('queued', 'waiting', 'held', 'delivered')
+ORDER BY d.state IN ('queued', 'waiting') DESC, d.instance DESC, d.id DESC LIMIT 1
+"""
+# It was decided late: somebody has released or discarded something.
+_NEWER = f"""
+SELECT 1 {_OTHERS} AND d.instance > :instance AND d.state IN ('queued', 'waiting', 'delivered')
+    AND (:content IS NULL OR {_CONTENT} IS NOT :content) LIMIT 1
 """
 _HOPS = f"""
 SELECT count(*) FROM (
@@ -163,6 +170,8 @@ def judge(
     [(undecided,)] = transaction.execute(_UNDECIDED, received | {"route": copy.route})
     if undecided is not None:
         return Verdict("waiting", EARLIER_FIRST, -undecided, AFTER_ANOTHER)
+    if not asked and transaction.execute(_NEWER, where | {"content": content}).fetchone():
+        return Verdict("held", "a newer version was sent there first")
     settings = transaction.destinations.get(destination)
     resend = settings.resend if settings and not asked else "always"
     last = transaction.execute(_LAST, where).fetchone()

@@ -180,6 +180,20 @@ def test_a_version_that_does_not_go_there_stops_no_later_one(configured, outcome
     assert deliver_next(spool) == 1
 
 
+def test_an_older_version_that_is_released_late_is_sent_only_if_somebody_says_so(configured):
+    spool = configured()
+    arrive(spool, "a", chained())
+    arrive(spool, "b", chained())
+    finish_in_order(spool, (0, HeldCopy("no", "plugin", "hook")), (1, content("b")))
+    assert sent_next(spool) == [b"b"]
+    spool.ledger.release(Selection()).result(20)
+    finish_in_order(spool, (0, content("a")))
+    assert sent_next(spool) == []
+    assert reasons(spool) == ["a newer version was sent there first", ""]
+    spool.ledger.release(Selection()).result(20)
+    assert sent_next(spool) == [b"a"]
+
+
 def test_what_a_chain_wants_to_try_later_still_goes_first(configured):
     spool = configured()
     arrive(spool, "a", chained())
