@@ -54,10 +54,15 @@ def _by_name(parameters: typing.Mapping[str, inspect.Parameter]) -> Schema:
     required = [name for name, p in named.items() if p.default is p.empty]
     return {
         "type": "object",
-        "properties": {name: _of(p.annotation) for name, p in named.items()},
+        "properties": {name: _option(p) for name, p in named.items()},
         **({"required": required} if required else {}),
         "additionalProperties": rest[0] if rest else False,
     }
+
+
+def _option(parameter: inspect.Parameter) -> Schema:
+    stated = isinstance(parameter.default, str | int | float)  # not None, and nothing built
+    return _of(parameter.annotation) | ({"default": parameter.default} if stated else {})
 
 
 def _of(wanted: Any) -> Schema:  # noqa: ANN401

@@ -98,6 +98,11 @@ def test_the_example_states_the_defaults_there_are():
         assert (path, key, stated) == (path, key, known[path][key])
 
 
+def test_the_example_explains_every_key():
+    said = [keys for keys, value, comment in example_lines() if value and not comment]
+    assert said == [["destinations", "vna", "type"]]  # explained above
+
+
 def reference_tables():
     """(the models a table is about, its key, the default stated) of every row."""
     about = []
