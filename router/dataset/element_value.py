@@ -11,6 +11,7 @@ from pydicom.filewriter import correct_ambiguous_vr_element, write_data_element
 from pydicom.multival import MultiValue
 from pydicom.valuerep import AMBIGUOUS_VR, PersonName
 
+from router.dataset.charset import DEFAULT
 from router.dataset.encoding import SPECIFIC_CHARACTER_SET, TEXT_VRS
 
 if TYPE_CHECKING:
@@ -59,8 +60,10 @@ def is_same(
     return bool(fresh == current)
 
 
-def encode_value(element: DataElement, little: bool, codecs: Sequence[str]) -> bytes:
-    """The bytes of a value, of even length.
+def encode_value(
+    element: DataElement, little: bool, codecs: Sequence[str], came: bytes = b""
+) -> bytes:
+    """The bytes of a value, of even length; `came` are those in the place of which it is.
 
     ValueError where it does not fit its VR or the character set; the value is not in its text.
     """
@@ -68,7 +71,7 @@ def encode_value(element: DataElement, little: bool, codecs: Sequence[str]) -> b
     if plain is not None:
         return plain + _PADDING[element.VR] if len(plain) % 2 else plain
     if element.VR in TEXT_VRS:
-        _require_encodable(element, codecs)
+        _require_encodable(element, codecs, came)
     # In Implicit VR, whatever the data set is in: pydicom then neither refuses ambiguous VRs nor
     # turns long values into UN, and the eight bytes before the value are easily left out.
     buffer = DicomBytesIO()
@@ -112,11 +115,18 @@ def _of_one_vr(element: DataElement, dataset: Dataset, little: bool) -> DataElem
     return element
 
 
-def _require_encodable(element: DataElement, codecs: Sequence[str]) -> None:
-    """pydicom would write question marks."""
+def _require_encodable(element: DataElement, codecs: Sequence[str], came: bytes) -> None:
+    """pydicom would write question marks; and Latin-1 where no character set is named."""
     values = element.value if isinstance(element.value, MultiValue | list) else [element.value]
     for text in map(str, values):
-        if not text.isascii() and not all(_encodes(character, codecs) for character in set(text)):
+        if text.isascii():
+            continue
+        if tuple(codecs) == DEFAULT and came.isascii():
+            raise ValueError(
+                f"{element.tag} has characters beyond ASCII, and the data set names no character "
+                "set: put `character_set` before this into the chain, or set SpecificCharacterSet"
+            )
+        if not all(_encodes(character, codecs) for character in set(text)):
             raise ValueError(
                 f"{element.tag} has characters that are not in the data set's character set "
                 f"({', '.join(codecs)}): set SpecificCharacterSet as well"

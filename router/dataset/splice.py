@@ -176,7 +176,7 @@ class _Splicer:
             return self.bulk(element, value, encoding, codecs)
         if isinstance(value, Sequence):
             return self.sequence(element, value, encoding, codecs, span)
-        data = encode_value(element, encoding.little, codecs)
+        data = encode_value(element, encoding.little, codecs, self.scan.value(span))
         length = UNDEFINED if element.is_undefined_length else len(data)
         return [encoding.header(tag, element.VR, length) + data]
 

@@ -68,7 +68,8 @@ def delete_first(dataset: Dataset) -> None:
 
 
 def set_text(dataset: Dataset) -> None:
-    dataset.StudyDescription = "New^ÄÖ"
+    # Where none is named pydicom would write Latin-1, and segments would raise.
+    dataset.StudyDescription = "New^ÄÖ" if dataset.get("SpecificCharacterSet") else "New"
     dataset.AccessionNumber = ""
 
 

@@ -226,6 +226,16 @@ def test_text_that_cannot_be_read_for_sure_is_held(tmp_path, character_set, valu
     assert outcome == HeldCopy(reason, "character_set", "rewrite_instance")
 
 
+def test_text_beyond_ascii_never_leaves_without_a_character_set(tmp_path):
+    made = dataset(InstitutionName="Clinic")
+    step = "{set: {InstitutionName: Äskulap}}"
+    outcome = run(tmp_path, f"[{step}]", made)
+    assert isinstance(outcome, HeldCopy)
+    assert "names no character set: put `character_set` before this" in outcome.reason
+    left = leaving(run(tmp_path, f"[character_set, {step}]", made))
+    assert (left.SpecificCharacterSet, left.InstitutionName) == ("ISO_IR 192", "Äskulap")
+
+
 @pytest.mark.parametrize(
     ("kept", "expected"),
     [("[ACME]", ["ACME", "a"]), ("['O*']", ["OTHER", "o"]), ("[]", []), ("[acme]", [])],
