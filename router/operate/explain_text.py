@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from router.routing.reasons import Reason
 
 _WIDTH = 1000  # columns where there is no terminal: lines for grep are not wrapped
+_LONGEST = 64  # characters of a value
 _GOOD, _BAD, _QUIET = "green", "bold red", "dim"
 _HIDDEN = "(hidden)"
 
@@ -155,10 +156,10 @@ class _Page:
             return f"emptied {self._value(change.before)}".rstrip()
         if not self._show_values:
             return "changed"
-        return f"{change.before or '(empty)'} -> {change.after}"
+        return f"{_clipped(change.before) or '(empty)'} -> {_clipped(change.after)}"
 
     def _value(self, text: str | None) -> str:
-        return text or "" if self._show_values else ""
+        return _clipped(text or "") if self._show_values else ""
 
     def _leaving(self, leaving: Leaving) -> Iterator[RenderableType]:
         to = f"to {leaving.destination} ({leaving.where})"
@@ -197,6 +198,10 @@ def _indented(told: str | Text | Table, style: str = "", depth: int = 2) -> Padd
 def _add(table: Table, *texts: str) -> None:
     """A row of texts as they are: what comes from files is no markup."""
     table.add_row(*map(Text, texts))
+
+
+def _clipped(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def _time(step: Step) -> str:
