@@ -28,25 +28,36 @@ from router.instance import (
     Study,
     Unavailable,
 )
+from router.leaving import (
+    Bulk,
+    Level,
+    Span,
+    leaving,
+    read_bulk,
+    received,
+    repeated_elements,
+)
 from router.tables import Table
-from router.leaving import read_value, repeated_elements, written_header
 from router.template import PathTemplate, Template
 from router.when import When
 
 __all__ = [
     "Association",
+    "Bulk",
     "Context",
     "Delivery",
     "Destination",
     "ElementPath",
     "Hold",
     "Instance",
+    "Level",
     "PathTemplate",
     "Query",
     "Refusal",
     "Rejected",
     "Sender",
     "Skip",
+    "Span",
     "Study",
     "Table",
     "Template",
@@ -58,11 +69,12 @@ __all__ = [
     "element_value",
     "element_vr",
     "hookimpl",
-    "written_header",
-    "repeated_elements",
-    "read_value",
+    "leaving",
     "levels",
+    "read_bulk",
     "read_texts",
+    "received",
+    "repeated_elements",
     "write_durably",
     "write_texts",
 ]

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.dataset import read_segments
+from router.dataset import Bulk, Span, read_segments
 from router.dataset.encoding import tag_text
 from router.dataset.opened import Origin
+from router.dataset.segments import cut
+from router.dataset.text import Level
+from router.instance import Hold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pydicom.dataset import Dataset
 
-    from router.instance import Instance
+    from router.instance import Instance, Source
+
+__all__ = ["Bulk", "Level", "Span", "leaving", "read_bulk", "received", "repeated_elements"]
 
 
 def repeated_elements(dataset: Dataset) -> list[str]:
@@ -28,12 +33,26 @@ def repeated_elements(dataset: Dataset) -> list[str]:
     return [tag_text(tag) for tag in dict.fromkeys(tags) if tags.count(tag) > 1]
 
 
-def written_header(instance: Instance) -> bytes:
-    """Every byte that leaves but bulk values, in `verify_instance` and the hooks after it."""
-    source = instance._sealed or instance._source
-    return source.scan.header
+def received(instance: Instance) -> Level:
+    """The instance as received; raises `Hold` where it cannot be walked to its end."""
+    return _walked(instance._original)
 
 
-def read_value(instance: Instance, value: bytes) -> Iterator[bytes]:
-    """The bytes of a value of `instance.dataset` piece by piece, those of bulk from its file."""
-    return read_segments(instance._located(value))
+def leaving(instance: Instance) -> Level:
+    """The instance as it leaves, in `verify_instance` and the hooks after it."""
+    return _walked(_leaving(instance))
+
+
+def read_bulk(instance: Instance, bulk: Bulk) -> Iterator[bytes]:
+    """The bytes of a bulk value of `leaving(instance)`, piece by piece."""
+    return read_segments(cut(_leaving(instance).segments, bulk.offset, bulk.length))
+
+
+def _leaving(instance: Instance) -> Source:
+    return instance._sealed or instance._source
+
+
+def _walked(source: Source) -> Level:
+    if problem := source.scan.problem:
+        raise Hold(f"the data set cannot be walked to its end: {problem.reason}")
+    return Level.top(source.scan)

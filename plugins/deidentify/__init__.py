@@ -9,7 +9,7 @@ from typing import Literal
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from router import Context, ElementPath, Instance, hookimpl
+from router import Context, ElementPath, Instance, hookimpl, received
 
 from .gate import check_leaks
 from .identifiers import identifying_words
@@ -76,7 +76,7 @@ class Deidentify:
             self._surrogates,
             self._safe,
             self._surrogates.days(patient),
-            identifying_words(dataset) if self._cleans else (),
+            identifying_words(received(instance)) if self._cleans else (),
         )
         actions = self._profile.top_level(str(dataset.get("SOPClassUID", "")))
         rewriting.rewrite(dataset, actions | {_DOCUMENT: Action.KEEP} if keeps_it else actions)

@@ -6,64 +6,58 @@ import re
 from typing import TYPE_CHECKING
 
 from pydicom.datadict import keyword_for_tag
-from pydicom.multival import MultiValue
-from pydicom.sequence import Sequence
 
-from router import Hold, read_value, written_header
+from router import Hold, leaving, read_bulk, received
 
 from .identifiers import Identifiers, identifiers
-from .needles import Needle, codecs_of, needles
+from .needles import Needle, needles
 from .profile import FULL_DATES, MODIFIED_DATES
 from .replacing import TEXT_VRS, settled_vr
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pydicom.dataset import Dataset
-    from pydicom.tag import BaseTag
-
-    from router import Instance
+    from router import Bulk, Instance, Level, Span
 
 _PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 _UID = re.compile(rb"(?<![0-9.])[0-2](?:\.[0-9]{1,63}){2,}(?![0-9.])")
 _TEXTS = TEXT_VRS | {"AE", "AS", "DA", "DS", "DT", "IS", "TM", "UI", "UR"}
 _NUMBERS = frozenset({"FL", "FD", "SL", "SS", "UL", "US", "SV", "UV", "AT"})
 _TOKEN_BYTES = re.compile(rb"[0-9a-z\x80-\xff]")
+_ANYWHERE = {"utf-8", "latin-1"}  # what text is in without being told
 _OVERLAP = 4096
 
 
 def check_leaks(instance: Instance, options: frozenset[str]) -> None:
     """Hold an instance in which a value of the original that the options do not retain is left."""
-    original = identifiers(instance.original, options)
-    leaving = instance.dataset
-    _check_places(original, leaving)
-    retains_dates = bool({FULL_DATES, MODIFIED_DATES} & options)
-    sought = needles(original, retains_dates)
-    codecs = codecs_of(original.character_sets | _character_sets(leaving))
-    patterns = {encoded: each for each in sought for encoded in each.encoded(codecs)}
-    header = written_header(instance).lower()
-    suspects = [encoded for encoded in patterns if encoded in header]
+    original = identifiers(received(instance), options)
+    left = leaving(instance)
+    _check_places(original, left)
+    sought = needles(original, bool({FULL_DATES, MODIFIED_DATES} & options))
+    codecs = original.codecs | {codec for level in left.all() for codec in level.codecs}
+    patterns = {each: needle for needle in sought for each in needle.encoded(codecs | _ANYWHERE)}
+    header = left.scan.header.lower()
+    suspects = [pattern for pattern in patterns if pattern in header]
     uids = {uid for uid in original.uids if uid.encode() in header}
     search = _Search(instance, original, patterns)
     if suspects or uids:
-        search.elements(leaving, "", suspects, uids)
-    search.bulk(leaving, "")
+        search.elements(left, "", suspects, uids)
+    if any(bulk != _own_pixels(left) for bulk in left.scan.bulk):
+        search.bulk(left, "")
 
 
-def _check_places(original: Identifiers, leaving: Dataset) -> None:
+def _own_pixels(left: Level) -> object:
+    """The bulk value that is nearly always the only one."""
+    span = left.elements.get(0x7FE00010)
+    return left.bulk(span) if span else None
+
+
+def _check_places(original: Identifiers, left: Level) -> None:
     """No identifying attribute still has its value, were it as common as `1`."""
     for kind, tag, text in original.texts:
-        if kind == "birth date" or tag not in leaving:
-            continue
-        value = leaving[tag].value
-        several = value if isinstance(value, MultiValue | list) else [value]
-        if any(str(each).strip(" \0") == text for each in several):
+        span = left.elements.get(tag)
+        if span is not None and kind != "birth date" and text in left.text(span):
             raise _leak(tag, _name(tag))
-
-
-def _character_sets(dataset: Dataset) -> set[str]:
-    value = dataset.get("SpecificCharacterSet") or ()
-    return {value} if isinstance(value, str) else set(map(str, value))
 
 
 class _Search:
@@ -74,77 +68,74 @@ class _Search:
         self._original = original
         self._patterns = patterns
 
-    def elements(self, dataset: Dataset, path: str, suspects: list[bytes], uids: set[str]) -> None:
+    def elements(self, level: Level, path: str, suspects: list[bytes], uids: set[str]) -> None:
         """Find the element that has one of the patterns found somewhere as a whole token."""
-        for tag, raw in list(dataset.items()):
-            place = f"{path}{_name(tag)}"
-            value = raw.value
-            if isinstance(value, Sequence):
-                for item in value:
-                    self.elements(item, f"{place}.", suspects, uids)
-            elif isinstance(value, bytes) and value:
-                lower = value.lower()
-                here = [encoded for encoded in suspects if encoded in lower]
-                if here:
-                    self._element(dataset, tag, lower, here, place)
-                for found in _UID.findall(lower) if uids else ():
-                    if found.decode() in uids:
-                        raise _leak(self._original.uids[found.decode()], place)
+        for span in level.spans:
+            if level.scan.is_sequence(span):
+                for item in level.items(span):
+                    self.elements(item, f"{path}{_name(span.tag)}.", suspects, uids)
+                continue
+            value = level.scan.value(span).lower()
+            here = [pattern for pattern in suspects if pattern in value]
+            if here:
+                self._element(level, span, value, here, f"{path}{_name(span.tag)}")
+            for found in _UID.findall(value) if uids else ():
+                if found.decode() in uids:
+                    source = self._original.uids[found.decode()]
+                    raise _leak(source, f"{path}{_name(span.tag)}")
 
     def _element(
-        self, dataset: Dataset, tag: BaseTag, lower: bytes, here: list[bytes], place: str
+        self, level: Level, span: Span, value: bytes, here: list[bytes], place: str
     ) -> None:
-        vr = dataset[tag].VR if tag.is_private else settled_vr(tag, dataset[tag].VR)
-        value = dataset[tag].value
-        for encoded in here:
-            needle = self._patterns[encoded]
-            if vr in needle.not_in:
+        vr = span.vr if span.tag >> 16 & 1 else settled_vr(span.tag, span.vr)
+        texts = level.text(span) if vr in _TEXTS and span.vr in _TEXTS else None
+        for pattern in here:
+            needle = self._patterns[pattern]
+            if vr in needle.not_in or vr in _NUMBERS:
                 continue
-            if vr in _TEXTS and not isinstance(value, bytes):
-                several = value if isinstance(value, MultiValue | list) else [value]
-                if any(needle.pattern.search(str(each)) for each in several):
-                    raise _leak(needle.tag, place)
-            elif vr not in _NUMBERS and _has_token(lower, encoded):
+            if texts is None:
+                found = _has_token(value, pattern)
+            else:
+                found = any(needle.pattern.search(text) for text in texts)
+            if found:
                 raise _leak(needle.tag, place)
 
-    def bulk(self, dataset: Dataset, path: str) -> None:
+    def bulk(self, level: Level, path: str) -> None:
         """Search what is kept by reference and is no pixels, piece by piece."""
-        for tag, raw in list(dataset.items()):
-            value = raw.value
-            if type(value) is bytes:
-                continue
-            if isinstance(value, Sequence):
-                for item in value:
-                    self.bulk(item, f"{path}{_name(tag)}.")
-            elif isinstance(value, bytes) and tag not in _PIXELS:
-                for piece in self._pieces(value):
-                    self._piece(piece, f"{path}{_name(tag)}")
+        for span in level.spans:
+            if level.scan.is_sequence(span):
+                for item in level.items(span):
+                    self.bulk(item, f"{path}{_name(span.tag)}.")
+            elif span.tag not in _PIXELS and (bulk := level.bulk(span)):
+                for piece in self._pieces(bulk):
+                    self._piece(piece, f"{path}{_name(span.tag)}")
 
-    def _pieces(self, value: bytes) -> Iterator[bytes]:
+    def _pieces(self, bulk: Bulk) -> Iterator[bytes]:
         before = b""
-        for piece in read_value(self._instance, value):
-            yield before + piece.lower()
-            before = (before + piece.lower())[-_OVERLAP:]
+        for piece in read_bulk(self._instance, bulk):
+            whole = before + piece.lower()
+            yield whole
+            before = whole[-_OVERLAP:]
 
     def _piece(self, piece: bytes, place: str) -> None:
-        for encoded, needle in self._patterns.items():
-            if encoded in piece and _has_token(piece, encoded):
+        for pattern, needle in self._patterns.items():
+            if pattern in piece and _has_token(piece, pattern):
                 raise _leak(needle.tag, place)
         for found in _UID.findall(piece):
             if tag := self._original.uids.get(found.decode()):
                 raise _leak(tag, place)
 
 
-def _has_token(value: bytes, encoded: bytes) -> bool:
+def _has_token(value: bytes, pattern: bytes) -> bool:
     """Whether the bytes are there with no letter or digit, of one byte or two, beside them."""
-    step = 2 if b"\0" in encoded else 1
-    at = value.find(encoded)
+    step = 2 if b"\0" in pattern else 1
+    at = value.find(pattern)
     while at >= 0:
-        end = at + len(encoded) + step - 1
+        end = at + len(pattern) + step - 1
         before, after = value[max(0, at - step) : at], value[end : end + step]
         if not _TOKEN_BYTES.search(before) and not _TOKEN_BYTES.search(after):
             return True
-        at = value.find(encoded, at + 1)
+        at = value.find(pattern, at + 1)
     return False
 
 

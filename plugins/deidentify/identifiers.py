@@ -9,17 +9,14 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from pydicom._uid_dict import UID_dictionary
-from pydicom.multival import MultiValue
-from pydicom.sequence import Sequence
 
 from .profile import Action, Profile, ordinary_words
 from .replacing import DUMMY_DATE, DUMMY_TEXT, settled_vr
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from pydicom.dataset import Dataset
-    from pydicom.tag import BaseTag
+    from router import Level
 
     Kind = Literal["name", "id", "address", "birth date", "uid"]
 
@@ -31,7 +28,7 @@ _IDS = (
 )  # fmt: skip
 _ADDRESSES = (0x00101040, 0x00080092, 0x00401102, 0x00080081, 0x00102155)
 _INSTITUTION = (0x00080081,)
-_CHARACTER_SET, _BIRTH_DATE = 0x00080005, 0x00100030
+_BIRTH_DATE = 0x00100030
 _NAME_BREAKS = re.compile(r"[\^=,;\s]+")
 _WORD = re.compile(r"[^\W_]+")
 _TRANSCRIBED = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ø": "oe", "å": "aa"})
@@ -44,7 +41,7 @@ class Identifiers:
 
     texts: list[tuple[Kind, int, str]] = field(default_factory=list)
     uids: dict[str, int] = field(default_factory=dict)
-    character_sets: set[str] = field(default_factory=set)
+    codecs: set[str] = field(default_factory=set)
 
 
 @lru_cache(maxsize=64)
@@ -70,49 +67,34 @@ def _kinds(options: frozenset[str]) -> Mapping[int, Kind]:
     return kinds
 
 
-def identifiers(dataset: Dataset, options: frozenset[str]) -> Identifiers:
+def identifiers(received: Level, options: frozenset[str]) -> Identifiers:
     """What identifies in a data set and all items below it."""
     found = Identifiers()
     kinds = _kinds(options)
-    waiting = [dataset]
-    while waiting:
-        level = waiting.pop()
-        for tag, raw in list(level.items()):
-            number = int(tag)  # which compares faster
-            if raw.VR == "SQ" and isinstance(raw.value, Sequence):
-                waiting += raw.value
-            elif number == _CHARACTER_SET:
-                found.character_sets.update(_texts(level, tag))
-            elif kind := kinds.get(number) or (raw.VR == "PN" and _private_kind(tag)):
-                _add(found, kind, number, _texts(level, tag))
+    for level in received.all():
+        found.codecs.update(level.codecs)
+        for span in level.spans:
+            kind = kinds.get(span.tag)
+            # Names that the standard has and the profile does not list stay, so are no leak.
+            if kind is None and span.vr == "PN" and span.tag >> 16 & 1:
+                kind = "name"
+            if kind is not None and span.length:
+                _add(found, kind, span.tag, level.text(span))
     return found
 
 
-def _private_kind(tag: BaseTag) -> Kind | None:
-    """Names that the standard has and the profile does not list stay, so they are no leak."""
-    return "name" if tag.is_private else None
-
-
-def _add(found: Identifiers, kind: Kind, tag: int, texts: list[str]) -> None:
-    for text in texts:
+def _add(found: Identifiers, kind: Kind, tag: int, texts: Iterable[str]) -> None:
+    for text in filter(None, texts):
         if kind == "uid":
-            if text and text not in UID_dictionary:
+            if text not in UID_dictionary:
                 found.uids.setdefault(text, tag)
-        elif text and text not in (DUMMY_TEXT, DUMMY_DATE):
+        elif text not in (DUMMY_TEXT, DUMMY_DATE):
             found.texts.append((kind, tag, text))
 
 
-def _texts(dataset: Dataset, tag: BaseTag) -> list[str]:
-    value = dataset[tag].value
-    if value is None or isinstance(value, bytes):
-        return []
-    several = value if isinstance(value, MultiValue | list) else [value]
-    return [str(each).strip(" \0") for each in several]
-
-
-def identifying_words(dataset: Dataset) -> set[str]:
+def identifying_words(received: Level) -> set[str]:
     """Every word of every name, ID and address, in small letters: for cleaning text."""
-    found = identifiers(dataset, frozenset())
+    found = identifiers(received, frozenset())
     words = set()
     for kind, _, text in found.texts:
         if kind != "birth date":

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from itertools import permutations
 from typing import TYPE_CHECKING
 
-from pydicom.charset import python_encoding
-
 from .identifiers import (
     Identifiers,
     is_ordinary,
@@ -125,9 +123,3 @@ def _of_date(tag: int, text: str, retains_dates: bool) -> Iterator[Needle]:
         for between in ".-/":
             yield Needle(tag, between.join(order), not_in)
     yield Needle(tag, day + month + year, not_in)
-
-
-def codecs_of(character_sets: Iterable[str]) -> set[str]:
-    """Python's names for character sets, and those that texts are in without being told."""
-    named = {python_encoding[term] for term in character_sets if term in python_encoding}
-    return named | {"utf-8", "latin-1"}

@@ -8,7 +8,7 @@ from pydicom.datadict import keyword_for_tag
 
 from router.dataset.encoding import tag_text
 from router.dataset.segments import cut
-from router.dataset.text import _Level
+from router.dataset.text import Level
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,10 +36,10 @@ def leaves(scan: Scan, segments: Sequence[Segment]) -> dict[str, Leaf]:
     `segments` are the bytes that were scanned. Group lengths are left out; of a data set that
     cannot be walked to its end these are the elements before.
     """
-    return dict(_below(_Level.top(scan), segments, ""))
+    return dict(_below(Level.top(scan), segments, ""))
 
 
-def _below(level: _Level, segments: Sequence[Segment], above: str) -> Iterator[tuple[str, Leaf]]:
+def _below(level: Level, segments: Sequence[Segment], above: str) -> Iterator[tuple[str, Leaf]]:
     for tag, span in level.elements.items():
         if not tag & 0xFFFF:
             continue
@@ -51,7 +51,7 @@ def _below(level: _Level, segments: Sequence[Segment], above: str) -> Iterator[t
             yield path, _leaf(level, span, segments)
 
 
-def _leaf(level: _Level, span: Span, segments: Sequence[Segment]) -> Leaf:
+def _leaf(level: Level, span: Span, segments: Sequence[Segment]) -> Leaf:
     bulk = None if span.length else level.scan.bulk_at(span.value)
     if bulk:
         text = f"{bulk.length} bytes"
@@ -63,7 +63,7 @@ def _leaf(level: _Level, span: Span, segments: Sequence[Segment]) -> Leaf:
     return Leaf(span.vr, content, text, span.length)
 
 
-def _name(level: _Level, tag: int) -> str:
+def _name(level: Level, tag: int) -> str:
     if not tag >> 16 & 1:
         return keyword_for_tag(tag) or tag_text(tag)
     creator = level.elements.get(tag & 0xFFFF0000 | tag >> 8 & 0xFF)

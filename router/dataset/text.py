@@ -24,10 +24,10 @@ from router.dataset.scan import by_tag
 from router.dataset.scanner import element_spans, item_spans
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from router.dataset.paths import Path, Step
-    from router.dataset.scan import Scan, Span
+    from router.dataset.scan import Bulk, Scan, Span
 
 _NUMBERS = {"US": "H", "SS": "h", "UL": "L", "SL": "l", "UV": "Q", "SV": "q", "FL": "f", "FD": "d"}
 _ONE_VALUE = frozenset({"LT", "ST", "UT", "UR"})  # a backslash is text, leading spaces count
@@ -56,27 +56,28 @@ def first(scan: Scan, path: Path) -> str:
     return next(iter(values(scan, path) or ()), "")
 
 
-class _Level:
+class Level:
     """The elements of the data set, or of one item, and what their bytes mean."""
 
     def __init__(
         self,
         scan: Scan,
-        elements: Mapping[int, Span],
+        spans: Sequence[Span],
         encoding: Encoding,
         outside: Sequence[str],
         signed: bool = False,
     ) -> None:
         self.scan = scan
-        self.elements = elements
+        self.spans = spans
+        self.elements = scan.elements if spans is scan.spans else by_tag(spans)
         self.encoding = encoding
         self.outside = outside  # the character set where this level names none
-        representation = scan.value(elements.get(PIXEL_REPRESENTATION))
+        representation = scan.value(self.elements.get(PIXEL_REPRESENTATION))
         self.signed = 1 in representation if representation else signed
 
     @classmethod
-    def top(cls, scan: Scan) -> _Level:
-        return cls(scan, scan.elements, encoding_of(scan.transfer_syntax), scan.outside)
+    def top(cls, scan: Scan) -> Level:
+        return cls(scan, scan.spans, encoding_of(scan.transfer_syntax), scan.outside)
 
     @property
     def codecs(self) -> Sequence[str]:
@@ -93,13 +94,13 @@ class _Level:
                 return step.tag | block << 8
         return None
 
-    def items(self, span: Span) -> Iterator[_Level]:
+    def items(self, span: Span) -> Iterator[Level]:
         encoding = items_encoding(self.encoding, span.vr)
         for item in item_spans(self.scan, span.value, span.value + span.length, encoding):
             spans = element_spans(self.scan, item.value, item.value + item.length, encoding)
-            yield _Level(self.scan, by_tag(spans), encoding, self.codecs, self.signed)
+            yield Level(self.scan, spans, encoding, self.codecs, self.signed)
 
-    def all(self) -> Iterator[_Level]:
+    def all(self) -> Iterator[Level]:
         """This level and the items of its sequences at any depth, outermost first."""
         waiting = [self]
         while waiting:
@@ -108,6 +109,10 @@ class _Level:
             for span in level.elements.values():
                 if level.scan.is_sequence(span):
                     waiting += level.items(span)
+
+    def bulk(self, span: Span) -> Bulk | None:
+        """The value of an element, if it is kept by reference."""
+        return None if span.length else self.scan.bulk_at(span.value)
 
     def text(self, span: Span) -> tuple[str, ...]:
         if self.scan.is_sequence(span):
@@ -152,13 +157,13 @@ class _Level:
         return struct.unpack_from(f"{order}{count}{code}", value)
 
 
-def _found(scan: Scan, path: Path) -> Iterator[tuple[_Level, Span]]:
-    top = _Level.top(scan)
+def _found(scan: Scan, path: Path) -> Iterator[tuple[Level, Span]]:
+    top = Level.top(scan)
     for level in top.all() if path.everywhere else (top,):
         yield from _find(level, path.steps)
 
 
-def _find(level: _Level, steps: Sequence[Step]) -> Iterator[tuple[_Level, Span]]:
+def _find(level: Level, steps: Sequence[Step]) -> Iterator[tuple[Level, Span]]:
     tag = level.resolve(steps[0])
     span = level.elements.get(tag) if tag is not None else None
     if span is None:
