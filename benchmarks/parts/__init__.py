@@ -3,6 +3,7 @@
 from benchmarks.parts import (
     associations,
     backlog,
+    checking,
     idle,
     latency,
     memory,
@@ -23,6 +24,7 @@ PARTS = {
     "orthanc": two_archives.against_orthanc,
     "set": two_archives.rewriting,
     "backlog": backlog.run,
+    "checking": checking.run,
     "memory": memory.run,
     "idle": idle.run,
     "associations": associations.run,
