@@ -36,9 +36,9 @@ _TYPES: dict[Any, str] = {str: "string", bool: "boolean"}
 def json_schema(plugins: Mapping[str, Schema]) -> Schema:
     """The schema of a whole file; `plugins` are the schemas of what each known plugin takes."""
     whole = _model(Config, ())
-    for name, schema in whole["properties"].items():
-        whole["properties"][name] = or_nothing(schema)  # `routes:` with nothing below
     whole["properties"]["plugins"] |= _by_name(_plugin(plugins))
+    for name, schema in whole["properties"].items():
+        whole["properties"][name] = _or_nothing(schema)  # `routes:` with nothing below
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "A dicom-router configuration",
@@ -47,21 +47,14 @@ def json_schema(plugins: Mapping[str, Schema]) -> Schema:
     }
 
 
-def or_nothing(schema: Schema) -> Schema:
-    """The schema, where the value may also be left out after its key."""
-    kinds = schema.get("type")
-    if kinds is None:
-        return {**_beside(schema), "anyOf": [_without_texts(schema), {"type": "null"}]}
-    listed = [kinds] if isinstance(kinds, str) else list(kinds)
-    return {**schema, "type": [*listed, "null"]}
-
-
-def _beside(schema: Schema) -> Schema:
-    return {key: schema[key] for key in ("description", "markdownDescription") if key in schema}
-
-
-def _without_texts(schema: Schema) -> Schema:
-    return {key: value for key, value in schema.items() if key not in _beside(schema)}
+def _or_nothing(schema: Schema) -> Schema:
+    """The schema, where nothing may stand after the key as well."""
+    if "type" not in schema:
+        texts = {"description", "markdownDescription"} & schema.keys()
+        inner = {key: value for key, value in schema.items() if key not in texts}
+        return {**{key: schema[key] for key in texts}, "anyOf": [inner, {"type": "null"}]}
+    kinds = schema["type"]
+    return {**schema, "type": [*([kinds] if isinstance(kinds, str) else kinds), "null"]}
 
 
 def _model(model: type[Model], place: Place) -> Schema:
@@ -178,7 +171,7 @@ def _plugin(plugins: Mapping[str, Schema]) -> Schema:
         "allOf": [
             {
                 "if": {"properties": {"use": {"const": name}}, "required": ["use"]},
-                "then": {"properties": {"options": or_nothing(schema)}},
+                "then": {"properties": {"options": _or_nothing(schema)}},
             }
             for name, schema in plugins.items()
         ],
@@ -192,7 +185,7 @@ def _chains(plugins: Mapping[str, Schema]) -> dict[str, Schema]:
         "examples": list(plugins),
         "minProperties": 1,
         "properties": {
-            **{name: or_nothing(schema) for name, schema in plugins.items()},
+            **{name: _or_nothing(schema) for name, schema in plugins.items()},
             "when": {"allOf": [WHEN], "description": "Only what meets this goes through the step."},
             "timeout": {
                 **(DURATION.json_schema or {}),

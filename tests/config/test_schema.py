@@ -249,6 +249,13 @@ def of_the_model(place):
     return not {"when", "chain", "options"} & set(place)
 
 
+@pytest.mark.parametrize("section", sorted({path[0] for path in models() if path}))
+def test_both_take_a_section_with_nothing_in_it(is_accepted, section):
+    value = {section: None}
+    assert is_accepted(value)
+    assert refusals(value) == []
+
+
 SECTIONS = [
     place
     for place in places(RICH)
