@@ -41,12 +41,12 @@ class Stopwatch:
         self._running: tuple[str, str, float] | None = None
 
     def begin(self, plugin: str, hook: str) -> None:
-        """The hook begins; "" for both: none does."""
+        """The hook begins; "" for both: none does. What a start takes is no matter of every day."""
         now = time.perf_counter()
         if self._running is not None:
             before, called, since = self._running
             self._calls.append((before, called, now - since))
-        self._running = (plugin, hook, now) if plugin else None
+        self._running = (plugin, hook, now) if plugin and hook != "startup" else None
 
     def take(self) -> tuple[Call, ...]:
         """What was measured since the last time."""
