@@ -1,10 +1,13 @@
 """Archives, routers and clients that are ended with the test that started them."""
 
+import socket
+
 import pytest
 
 from tests.story.conftest import run_orthanc, run_router, started, storescp  # noqa: F401
 
 from .peers import Dcmqrscp, findscu
+from .site import Site
 
 
 @pytest.fixture
@@ -25,3 +28,22 @@ def find(tmp_path):
         return findscu(tmp_path / "answers", port, *keys, **settings)
 
     return ask
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory, dcmtk):
+    def port() -> int:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return int(probe.getsockname()[1])
+
+    site = Site(tmp_path_factory.mktemp("site"), port)
+    yield site
+    site.close()
+
+
+@pytest.fixture
+def site(built):
+    """A router between requestors and scripted archives that know nothing yet."""
+    built.reset()
+    return built

@@ -5,12 +5,12 @@ import pytest
 from tests.story.sending import content, generate
 
 from .peers import getscu
-from .test_move import site, uid_of  # noqa: F401
+from .test_move import real_site, uid_of  # noqa: F401
 
 
 @pytest.mark.parametrize("query", ["", ", query: {retrieve: get}"], ids=["move", "get"])
-def test_a_study_is_had_by_c_get_whatever_the_archive_offers(site, tmp_path, query):  # noqa: F811
-    port, pacs, _ = site(query=query)
+def test_a_study_is_had_by_c_get_whatever_the_archive_offers(real_site, tmp_path, query):  # noqa: F811
+    port, pacs, _ = real_site(query=query)
     files = generate(tmp_path / "in", 5)
     pacs.fill(*files, *generate(tmp_path / "other", 2))
     got = tmp_path / "got"

@@ -26,7 +26,7 @@ query_retrieve:
 
 
 @pytest.fixture
-def site(archive, run_router, storescp, free_port):
+def real_site(archive, run_router, storescp, free_port):
     """A router between a workstation and an archive that moves only to the router."""
 
     def build(more: str = "", query: str = "", *options: str):
@@ -44,8 +44,8 @@ def uid_of(path, keyword="StudyInstanceUID"):
 
 
 @pytest.mark.parametrize("query", ["", ", query: {retrieve: get}"], ids=["move", "get"])
-def test_a_study_is_moved_through_the_router_with_true_counts(site, tmp_path, query):
-    port, pacs, ws1 = site(query=query)
+def test_a_study_is_moved_through_the_router_with_true_counts(real_site, tmp_path, query):
+    port, pacs, ws1 = real_site(query=query)
     files = generate(tmp_path / "in", 5)
     pacs.fill(*files, *generate(tmp_path / "other", 2))
     answer = movescu(port, "QueryRetrieveLevel=STUDY", f"StudyInstanceUID={uid_of(files[0])}")
@@ -54,15 +54,15 @@ def test_a_study_is_moved_through_the_router_with_true_counts(site, tmp_path, qu
     assert sorted(map(content, ws1.files())) == sorted(map(content, files))
 
 
-def test_a_move_of_nothing_ends_with_success_and_no_counts(site):
-    port, _, ws1 = site()
+def test_a_move_of_nothing_ends_with_success_and_no_counts(real_site):
+    port, _, ws1 = real_site()
     answer = movescu(port, "QueryRetrieveLevel=STUDY", "StudyInstanceUID=1.2.3")
     assert answer.status == 0
     assert answer.counts() == {"completed": 0, "failed": 0, "warning": 0}
     assert not ws1.files()
 
 
-def test_only_listed_destinations_are_moved_to(site):
-    port, _, _ = site()
+def test_only_listed_destinations_are_moved_to(real_site):
+    port, _, _ = real_site()
     answer = movescu(port, "QueryRetrieveLevel=STUDY", "StudyInstanceUID=1.2.3", to="PACS")
     assert answer.status == 0xA801
