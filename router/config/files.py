@@ -34,10 +34,14 @@ class Files:
         """The bytes of the file; raises OSError."""
         path = path.absolute()
         if path not in self._contents:
-            self._stamps[path] = _stamp(path)
-            self._digests[path] = b""
-            self._contents[path] = content = path.read_bytes()
-            self._digests[path] = hashlib.sha256(content).digest()
+            self._stamps.setdefault(path, _stamp(path))
+            try:
+                content = path.read_bytes()
+            except OSError:
+                self._digests.setdefault(path, b"")
+                raise
+            self._digests.setdefault(path, hashlib.sha256(content).digest())
+            self._contents[path] = content
         if keep:
             self.texts[path] = self._contents[path]
         return self._contents[path]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 from router.config.schedule import is_open
 from router.delivery.bandwidth import Bandwidth
 from router.delivery.breaker import Breaker
+from router.delivery.recording import Recording
 from router.delivery.turns import BATCH, Turns
 
 if TYPE_CHECKING:
@@ -52,23 +52,19 @@ class Backlog:
         timezone: tzinfo | None,
     ) -> None:
         self.name = who.destination
-        self.settings = settings
+        self.timezone = timezone
         self._ledger = ledger
-        self._who = who
         self._covered = covered
         self._fell = fell  # tells those that stand in for this one
-        self._timezone = timezone
-        retry = settings.retry
-        self._breaker = Breaker(retry.first, retry.longest, settings.associations)
-        self._turns = Turns(overtaking=settings.close_after != "study")
-        self._bandwidth = Bandwidth(settings.bandwidth)
         self._changed = threading.Condition()
+        self._turns = Turns()
         self._open: set[int] = set()  # the lanes that have an association
         self._busy: set[int] = set()  # those of them that are sending
         self._found_nothing: set[int] = set()  # lanes that need not look until there is news
         self._look_at = 0.0  # when they need to, of the monotonic clock
         self._batches = 0
-        self._unrecorded: deque[Attempt] = deque()
+        self._recording = Recording(ledger, who.destination)
+        self.follow(settings, who, lanes=(), moved=False)
         self._closed = False
 
     def __repr__(self) -> str:
@@ -81,10 +77,24 @@ class Backlog:
     @property
     def is_down(self) -> bool:
         """It failed, and failed again after the first silence. Not while it is tried again."""
-        outage = self._breaker.outage
-        return (
-            outage is not None and outage.failures > 1 and self._breaker.waits(time.monotonic()) > 0
-        )
+        outage, silence = self._breaker.outage, self._breaker.waits(time.monotonic())
+        return outage is not None and outage.failures > 1 and silence > 0
+
+    def follow(
+        self, settings: DestinationConfig, who: StandIn, lanes: Collection[int], moved: bool
+    ) -> None:
+        """These are its settings and lanes from now on. Others end with the delivery they are at,
+        and count as having an association until then, unless it has `moved`.
+        """
+        with self._changed:
+            self.settings, self._who, self._lanes = settings, who, lanes
+            retry = settings.retry
+            self._breaker = Breaker(retry.first, retry.longest, settings.associations)
+            self._bandwidth = Bandwidth(settings.bandwidth)
+            self._turns.overtaking = settings.close_after != "study"
+            for lane in (self._open | self._busy) - set(lanes) if moved else ():
+                self._leave(lane)
+            self._look_again()
 
     def wake(self) -> None:
         """The ledger has something for this destination."""
@@ -108,6 +118,10 @@ class Backlog:
     def closed(self) -> bool:
         return self._closed
 
+    def ended(self, lane: int) -> bool:
+        """The lane gets nothing any more."""
+        return self._closed or lane not in self._lanes
+
     @property
     def halted(self) -> bool:
         """Nothing more is to be sent: closed, paused, not scheduled now, or the ledger cannot be
@@ -115,9 +129,9 @@ class Backlog:
         """
         return (
             self._closed
-            or bool(self._unrecorded)
+            or self._recording.is_behind
             or self.name in self._ledger.paused()
-            or not is_open(self.settings.schedule, datetime.now(self._timezone))
+            or not is_open(self.settings.schedule, datetime.now(self.timezone))
         )
 
     def take(self, lane: int, timeout: float) -> list[DeliveryTask]:
@@ -128,7 +142,7 @@ class Backlog:
         with self._changed:
             self._busy.discard(lane)
             self._changed.notify_all()
-            while not self._closed:
+            while not self.ended(lane):
                 wait = self._wait_for_ledger(lane) or self._wait_for_turn(lane)
                 batch = [] if wait else self._next_batch(lane)
                 if batch:
@@ -168,6 +182,10 @@ class Backlog:
     def failed(self, lane: int, unsent: Collection[DeliveryTask], reason: str) -> None:
         """The lane's association failed: fewer of them, or silence for a while."""
         with self._changed:
+            if self.ended(lane):  # by settings gone by
+                self.give_back(unsent)
+                self._leave(lane)
+                return
             in_use = len(self._open | {lane})
             now = time.monotonic()
             silence = self._breaker.failed(reason, now, datetime.now(UTC), in_use)
@@ -196,9 +214,7 @@ class Backlog:
         """Write down what became of a delivery. Nobody has to wait until it is durable: after a
         crash in between it is sent again.
         """
-        future = self._ledger.finish([attempt])
-        future.add_done_callback(lambda done: self._recorded(attempt, done.exception()))
-        return future
+        return self._recording.record(attempt)
 
     def withdrawn(self, task: DeliveryTask) -> bool:
         """Whether somebody holds, discards or moves it, now that it was taken."""
@@ -217,11 +233,6 @@ class Backlog:
         age = datetime.now(UTC) - task.first_queued
         return after != float("inf") and age > timedelta(seconds=after)
 
-    def _recorded(self, attempt: Attempt, error: BaseException | None) -> None:
-        if error is not None:
-            log.error("delivery.unrecorded destination=%s reason=%s", self.name, error)
-            self._unrecorded.append(attempt)
-
     # All below with the lock held.
 
     def _wait_for_ledger(self, lane: int) -> float:
@@ -232,8 +243,7 @@ class Backlog:
             return 0.0
         self._found_nothing.add(lane)  # until there is news: it may be resumed
         self._look_at = 0.0
-        for _ in range(len(self._unrecorded)):
-            self.record(self._unrecorded.popleft())
+        self._recording.try_again()
         return _RECORD_AGAIN
 
     def _wait_for_turn(self, lane: int) -> float:

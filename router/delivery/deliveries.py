@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
@@ -18,10 +19,10 @@ from router.delivery.probe import probe
 from router.spool import Selection, as_sender
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from datetime import tzinfo
 
-    from router.config import AnyDestination
+    from router.config import AnyDestination, DestinationConfig
     from router.delivery.breaker import Outage
     from router.delivery.outgoing import Hooks, TaskSender
     from router.spool import Ledger
@@ -46,28 +47,80 @@ class Deliveries:
         self._hooks = hooks
         self._lock = threading.Lock()
         self._lanes: dict[str, list[Lane]] = {}
+        self._numbers = itertools.count()
         self._destinations = destinations
         self._backlogs = {
-            name: Backlog(
-                settings,
-                ledger,
-                as_sender(name, settings),
-                covered=partial(self._covered, name),
-                fell=partial(self._told, {_TOPIC + name}),
-                timezone=timezone,
-            )
-            for name, settings in destinations.items()
+            name: self._backlog(name, settings, timezone) for name, settings in destinations.items()
         }
+
+    def _backlog(self, name: str, settings: AnyDestination, timezone: tzinfo | None) -> Backlog:
+        return Backlog(
+            settings,
+            self._ledger,
+            as_sender(name, settings),
+            covered=partial(self._covered, name),
+            fell=partial(self._told, {_TOPIC + name}),
+            timezone=timezone,
+        )
 
     def start(self) -> None:
         self._ledger.subscribe(self._told)
-        self._told(
+        self._look_after(self._backlogs)
+
+    def _look_after(self, names: Iterable[str]) -> None:
+        waiting = [name for name in names if self._ledger.count(Selection(destination=name))]
+        self._told({_TOPIC + name for name in waiting})
+
+    def follow(
+        self,
+        destinations: Mapping[str, AnyDestination],
+        timezone: tzinfo | None,
+        renewed: Collection[str] = (),
+    ) -> None:
+        """These are the destinations from now on. What waits goes by them; what is under way ends
+        as it began. Those whose settings are the same are left alone, unless they are `renewed`.
+        """
+        before, backlogs = self._destinations, self._backlogs
+        self._destinations, self._backlogs = (
+            destinations,
             {
-                _TOPIC + name
-                for name in self._backlogs
-                if self._ledger.count(Selection(destination=name))
-            }
+                name: backlogs.get(name) or self._backlog(name, settings, timezone)
+                for name, settings in destinations.items()
+            },
         )
+        changed = []
+        for name, backlog in self._backlogs.items():
+            backlog.timezone = timezone
+            if name not in before:
+                changed.append(name)
+            elif before[name] != destinations[name] or name in renewed:
+                self._renew(backlog, destinations[name])
+                changed.append(name)
+        for name in backlogs.keys() - destinations.keys():
+            backlogs[name].close()
+        self._look_after(changed)
+
+    def _renew(self, backlog: Backlog, settings: AnyDestination) -> None:
+        """Have lanes of the new settings take over from those there are, if there are any."""
+        with self._lock:
+            running = self._lanes.pop(backlog.name, [])
+            self._begin(backlog, settings, running, wanted=bool(running))
+
+    def _begin(
+        self,
+        backlog: Backlog,
+        settings: DestinationConfig,
+        ending: Iterable[Lane] = (),
+        wanted: bool = True,
+    ) -> None:
+        name = backlog.name
+        moved = _place(settings) != _place(backlog.settings)
+        lanes = self._made_lanes(backlog, settings) if wanted else []
+        backlog.follow(settings, as_sender(name, settings), {each.number for each in lanes}, moved)
+        if lanes:
+            self._lanes[name] = [*lanes, *(lane for lane in ending if lane.is_alive())]
+        for lane in lanes:
+            lane.start()
 
     def stop(self, timeout: float) -> None:
         """Let every lane end the delivery it is at; what takes longer is sent again next time."""
@@ -108,7 +161,7 @@ class Deliveries:
         takers = [destination] if destination in self._backlogs else []
         while takers and self._backlogs[takers[-1]].is_down:
             fallback = self._destinations[takers[-1]].fallback
-            if fallback is None:
+            if fallback not in self._backlogs:
                 break
             takers.append(fallback)
         return takers
@@ -124,27 +177,31 @@ class Deliveries:
         with self._lock:
             if backlog.name in self._lanes or backlog.closed:
                 return
-            settings = backlog.settings
-            probing = partial(probe, settings) if isinstance(settings, DicomDestination) else None
-            ended = self._hooks.ended if self._hooks.tells(backlog.name) else None
-            lanes = [
-                Lane(number, backlog, lambda: self._open_sender(backlog), probing, ended)
-                for number in range(backlog.settings.associations)
-            ]
-            self._lanes[backlog.name] = lanes
-            for lane in lanes:
-                lane.start()
+            self._begin(backlog, backlog.settings)
 
-    def _open_sender(self, backlog: Backlog) -> TaskSender:
-        sender = self._sender(backlog)
+    def _made_lanes(self, backlog: Backlog, settings: DestinationConfig) -> list[Lane]:
+        probing = partial(probe, settings) if isinstance(settings, DicomDestination) else None
+        ended = self._hooks.ended if self._hooks.tells(backlog.name) else None
+        opened = partial(self._open_sender, backlog, settings)
+        numbers = itertools.islice(self._numbers, settings.associations)
+        return [Lane(number, backlog, opened, probing, ended) for number in numbers]
+
+    def _open_sender(self, backlog: Backlog, settings: DestinationConfig) -> TaskSender:
+        sender = self._sender(backlog, settings)
         if self._hooks.rewrites(backlog.name):
             return RewritingSender(sender, self._hooks)
         return sender
 
-    def _sender(self, backlog: Backlog) -> TaskSender:
-        settings = backlog.settings
+    def _sender(self, backlog: Backlog, settings: DestinationConfig) -> TaskSender:
         if isinstance(settings, DicomDestination):
             return DicomSender(settings, backlog.upcoming_kinds, self._hooks)
         if isinstance(settings, FolderDestination):
             return FolderSender(settings, self._hooks)
         return PluginSender(self._hooks.open(backlog.name), self._hooks)
+
+
+def _place(settings: DestinationConfig) -> object:
+    """Where an association leads: while one to somewhere else ends, new ones need not wait."""
+    if not isinstance(settings, DicomDestination):
+        return settings.type
+    return settings.host, settings.port, settings.ae_title

@@ -29,7 +29,7 @@ _AFTER_TROUBLE = 5.0  # seconds before a ledger that could not be read is asked 
 
 
 class Lane(threading.Thread):
-    """Ends when its backlog closes, after the delivery that is under way."""
+    """Ends when its backlog has nothing more for it, after the delivery that is under way."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Lane(threading.Thread):
         ended: Callable[[Delivery], None] | None,
     ) -> None:
         super().__init__(name=f"deliver-{backlog.name}-{number}", daemon=True)
-        self._number = number
+        self.number = number
         self._backlog = backlog
         self._open_sender = open_sender
         self._probe = probe
@@ -49,18 +49,21 @@ class Lane(threading.Thread):
         self._study = ""  # the last one this lane was given something of
 
     def run(self) -> None:
-        while not self._backlog.closed:
+        while not self._backlog.ended(self.number):
             tasks = self._take()
             if tasks:
                 self._send_all(tasks)
             else:
-                self._close_sender()
-                self._backlog.left(self._number)
+                self._leave()
+        self._leave()
+
+    def _leave(self) -> None:
         self._close_sender()
+        self._backlog.left(self.number)
 
     def _take(self) -> list[DeliveryTask]:
         try:
-            return self._backlog.take(self._number, self._patience())
+            return self._backlog.take(self.number, self._patience())
         except Exception:  # of many kinds; a lane that ended would never be missed
             log.exception("ledger.unreadable destination=%s", self._backlog.name)
             time.sleep(_AFTER_TROUBLE)
@@ -78,7 +81,7 @@ class Lane(threading.Thread):
             return
         for index, task in enumerate(tasks):
             self._backlog.pace(task)
-            if self._backlog.halted:
+            if self._backlog.halted or self._backlog.ended(self.number):
                 self._backlog.give_back(tasks[index:])
                 return
             if self._backlog.withdrawn(task):
@@ -96,7 +99,7 @@ class Lane(threading.Thread):
         try:
             probe(tasks[0])
         except Unavailable as failure:
-            self._backlog.failed(self._number, tasks, failure.reason)
+            self._backlog.failed(self.number, tasks, failure.reason)
             self._hold_overdue(failure)
             return False
         return True
@@ -148,7 +151,7 @@ class Lane(threading.Thread):
         else:
             due = None if isinstance(failure, NotReached) else self._behind_the_others(task)
             self._write_down(task, "retry", failure.status, failure.reason, due)
-        self._backlog.failed(self._number, rest, failure.reason)
+        self._backlog.failed(self.number, rest, failure.reason)
         self._hold_overdue(failure)
 
     def _hold_overdue(self, failure: Unavailable) -> None:

@@ -25,8 +25,8 @@ class Turns:
     A study that has an association of its own is not interrupted (`overtaking`).
     """
 
-    def __init__(self, overtaking: bool) -> None:
-        self._overtaking = overtaking
+    def __init__(self, overtaking: bool = True) -> None:
+        self.overtaking = overtaking
         self._lane_of: OrderedDict[Key, int] = OrderedDict()
         self._paid: defaultdict[int, int] = defaultdict(int)  # objects that may overtake, by lane
 
@@ -39,7 +39,7 @@ class Turns:
         begun = [each for each in mine if keys[each.study] in self._lane_of]
         in_turn = chosen = (begun or mine)[0]
         smallest = min(mine, key=lambda each: each.waiting)
-        if self._overtaking and smallest.waiting < in_turn.waiting and self._paid[lane] >= 0:
+        if self.overtaking and smallest.waiting < in_turn.waiting and self._paid[lane] >= 0:
             chosen = smallest
         sent = min(chosen.waiting, BATCH)
         if chosen is in_turn:

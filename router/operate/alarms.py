@@ -61,8 +61,7 @@ class Alarms(threading.Thread):
         self._stopping = threading.Event()
 
     def run(self) -> None:
-        every = min([_LOOK_EVERY, *(after / 4 for after in self._after)])
-        while self._after and not self._stopping.wait(every):
+        while not self._stopping.wait(min([_LOOK_EVERY, *(after / 4 for after in self._after)])):
             try:
                 alarms = self.look(datetime.now(UTC))
             except SpoolError:
@@ -72,6 +71,11 @@ class Alarms(threading.Thread):
                 threading.Thread(
                     target=tell, args=(alarm, self._config.alerts, self._directory), daemon=True
                 ).start()
+
+    def follow(self, config: Config) -> None:
+        """Tell by this configuration from now on."""
+        self._config = config
+        self._after = sorted(config.alerts.after)
 
     def stop(self) -> None:
         self._stopping.set()

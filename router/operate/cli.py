@@ -8,12 +8,14 @@ from pathlib import Path
 import click
 
 from router.config import ConfigError, init_text, report
+from router.config.files import Files, reading
 from router.operate import log
 from router.operate.cli_common import CONFIG, config_argument, fail, find_config
 from router.operate.cli_config import check, diff, read_checked, schema
 from router.operate.cli_doctor import doctor
 from router.operate.cli_explain import conformance, explain, replay, test
 from router.operate.cli_queue import pause, queue, resume, status, where
+from router.operate.cli_reload import history, reload, rollback
 from router.operate.cli_scu import echo, send
 from router.routing import HookFailed, PluginError
 from router.spool import SpoolError
@@ -35,10 +37,12 @@ def run(config: Path | None) -> None:
     from router.operate.node import run_node  # most commands need no sockets and no workers
 
     path = find_config(config)
-    checked = read_checked(path)
+    files = Files()
+    with reading(files):
+        checked = read_checked(path)
     log.configure(checked.logging.level, checked.logging.format)
     try:
-        raise SystemExit(run_node(path, checked))
+        raise SystemExit(run_node(path, checked, files))
     except ConfigError as error:  # of plugins that did not start
         fail(report(error.mistakes), 2)
     except (OSError, SpoolError, HookFailed, PluginError) as error:
@@ -90,6 +94,9 @@ for command in (
     test,
     replay,
     conformance,
+    reload,
+    history,
+    rollback,
     echo,
     send,
     status,

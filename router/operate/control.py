@@ -23,7 +23,7 @@ log = logging.getLogger("router.control")
 
 _LONGEST_REQUEST = 1 << 20
 _TIMEOUT = 60.0  # seconds; a queue of millions is listed or retried well within it
-_LONGER = {"doctor": 3600.0}
+_LONGER = {"doctor": 3600.0, "reload": 600.0, "rollback": 600.0}
 
 
 class ControlError(Exception):

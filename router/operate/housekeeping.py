@@ -23,10 +23,14 @@ _EVERY = 5.0  # seconds
 class Housekeeping(threading.Thread):
     """One thread, some work at a time; a failure is logged and tried again."""
 
-    def __init__(self, spool: Spool, current: Callable[[], Generation]) -> None:
+    def __init__(
+        self, spool: Spool, current: Callable[[], Generation], also: Callable[[], None]
+    ) -> None:
+        """`also` is what else is to be done now and then."""
         super().__init__(name="housekeeping", daemon=True)
         self._spool = spool
         self._current = current
+        self._also = also
         self._wake = threading.Event()
         self._stopping = False
         spool.ledger.subscribe(self._told)
@@ -50,6 +54,7 @@ class Housekeeping(threading.Thread):
             self._wake.set()
 
     def _tidy(self) -> None:
+        self._also()
         generation = self._current()
         settings = generation.config.spool
         self._spool.record_again()

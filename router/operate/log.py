@@ -23,12 +23,7 @@ def configure(level: str, form: Literal["text", "json"]) -> None:
     Whatever else Python would write there (what ended a thread, warnings) may quote a patient: it
     is logged without its text, or not at all.
     """
-    handler = _Handler(sys.stderr)
-    handler.setFormatter(_Json() if form == "json" else _Text())
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(logging.WARNING)
-    logging.getLogger("router").setLevel(_LEVELS[level])
+    follow(level, form)
     # pynetdicom and pydicom quote element values in their warnings.
     for name in ("pynetdicom", "pydicom"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -36,6 +31,16 @@ def configure(level: str, form: Literal["text", "json"]) -> None:
     threading.excepthook = _thread_failed
     sys.excepthook = lambda kind, error, trace: log.critical("node.failed", exc_info=error)
     sys.unraisablehook = lambda unraisable: log.error("node.failed", exc_info=unraisable.exc_value)
+
+
+def follow(level: str, form: Literal["text", "json"]) -> None:
+    """Log from this level up, in this form, from now on."""
+    handler = _Handler(sys.stderr)
+    handler.setFormatter(_Json() if form == "json" else _Text())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("router").setLevel(_LEVELS[level])
 
 
 class _Handler(logging.StreamHandler[TextIO]):

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 import threading
-import time
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from router.config import ConfigError
+from router.config import ConfigError, Mistake, Position
+from router.config.files import Files, reading
 from router.delivery import Deliveries
 from router.intake import Listener, open_receiving
-from router.operate.actions import Actions, plain
 from router.operate.alarms import Alarms
 from router.operate.control import ControlServer
+from router.operate.generation import read_config
+from router.operate.generations import Generations
+from router.operate.history import History
 from router.operate.housekeeping import Housekeeping
+from router.operate.listeners import Listeners, close
+from router.operate.live import Live
+from router.operate.log import follow as log_as
+from router.operate.reloading import Reloading
 from router.operate.signals import Stopping
 from router.operate.words import titles
 from router.query import QueryService
@@ -32,14 +39,17 @@ from router.routing import (
     default_workers,
 )
 from router.spool import Spool
-from router.wire import Acceptor, AcceptorLimits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from router.config import Config
+    from router.intake.admission import Admitted
+    from router.intake.queries import Queries
+    from router.operate.listeners import Place
     from router.routing import Generation
+    from router.wire import Acceptor
 
 log = logging.getLogger("router.node")
 
@@ -56,100 +66,154 @@ _VITAL = (
 class Node:
     """Everything of one router; `start`, then `stop`, once each."""
 
-    def __init__(self, path: Path, config: Config) -> None:
+    def __init__(self, path: Path, config: Config, files: Files | None = None) -> None:
+        """`files` are those that `config` was read from."""
         self.path = path
-        self._spool = Spool(config.spool.directory, config.destinations)
-        self._config = config
-        self._started = datetime.now(UTC)
-        self._acceptors: dict[str, Acceptor] = {}
+        self.spool = Spool(config.spool.directory, config.destinations)
+        self._plugins = self.spool.directory / "plugins"
+        self._first = config
+        self._files = files or Files()
+        self.started = datetime.now(UTC)
+
+    @property
+    def config(self) -> Config:
+        """What is in effect."""
+        return self.generations.current.config
 
     def start(self) -> None:
         """Raises OSError for a port or directory that cannot be had, SpoolError, and of plugins
         HookFailed, PluginError, ConfigError.
         """
-        config = self._config
+        config = self._first
         self._open_spool()
-        ledger = self._spool.ledger
-        plugins = self._spool.directory / "plugins"
-        self._generation: Generation = build_generation(config, 1, plugins)
-        for name, listener in config.listeners.items():
-            limits = AcceptorLimits(maximum_associations=listener.maximum_associations)
-            service = Listener(
-                name,
-                self._spool,
-                lambda: self._generation,
-                lambda admitted, generation: self._queries.session(
-                    admitted.association, generation
-                ),
-            )
-            try:
-                self._acceptors[name] = Acceptor(listener.bind, listener.port, service, limits)
-            except OSError as error:
-                where = f"{listener.bind} port {listener.port}"
-                why = (error.strerror or "").partition(" (")[0]
-                raise OSError(f"listener {name} cannot listen on {where}: {why}") from error
-        if mistakes := check_start(config, plugins):
+        ledger = self.spool.ledger
+        self.history = History(self.spool.directory / "history", self.path)
+        with reading(self._files):
+            number = self.history.begin(self._files)
+            generation = build_generation(config, number, self._plugins)
+        self.generations = Generations(ledger, generation, self._files.texts)
+        self.listeners = Listeners(self._service, self._ending_service)
+        opened = self.listeners.open(config)
+        if mistakes := check_start(config, self._plugins):
             raise ConfigError(mistakes)
-        routes = self._generation.route_chains.keys()
-        ledger.hold_copies_of_unknown_routes(routes).result()
-        workers = config.processing.workers
-        count = default_workers() if workers == "auto" else workers
-        self._pool = WorkerPool(count, plugins, self._spool.workspaces)
-        self._processor = Processor(ledger, self._pool, self._generation.route_chains.get)
-        tellers = WorkerPool(_TELLERS, plugins, self._spool.workspaces)
-        self._completer = Completer(ledger, tellers, lambda: self._generation)
-        hooks = DestinationHooks(self._pool, self._spool.outgoing, lambda: self._generation)
-        receive = partial(open_receiving, self._spool)
-        self._queries = QueryService(ledger, hooks, receive, self._spool.directory)
-        self._deliveries = Deliveries(ledger, config.destinations, hooks, config.timezone)
-        self._housekeeping = Housekeeping(self._spool, lambda: self._generation)
+        ledger.hold_copies_of_unknown_routes(generation.route_chains.keys()).result()
+        self.pool = WorkerPool(_workers(config), self._plugins, self.spool.workspaces)
+        self._processor = Processor(ledger, self.pool, self.generations.chain_for)
+        self._tellers = WorkerPool(_TELLERS, self._plugins, self.spool.workspaces)
+        self.completer = Completer(ledger, self._tellers, self._current)
+        hooks = DestinationHooks(self.pool, self.spool.outgoing, self._current)
+        receive = partial(open_receiving, self.spool)
+        self._queries = QueryService(ledger, hooks, receive, self.spool.directory)
+        self.deliveries = Deliveries(ledger, config.destinations, hooks, config.timezone)
+        self._housekeeping = Housekeeping(self.spool, self._current, self.tidy)
         self._alarms = Alarms(ledger, config, self.path.absolute().parent)
-        self._control = ControlServer(self._spool.directory, _Live(self).table())
+        self.reloading = Reloading(self.path, self, self._files, self.history)
+        self._actions = Live(self)
+        self._control = ControlServer(self.spool.directory, self._actions.table())
         parts: tuple[Callable[[], None], ...] = (
-            self._processor.start, self._completer.start, self._deliveries.start,
-            self._housekeeping.start,
-            *(acceptor.start for acceptor in self._acceptors.values()), self._alarms.start,
-            self._control.start,
+            self._processor.start, self.completer.start, self.deliveries.start,
+            self._housekeeping.start, partial(self.listeners.follow, config, opened),
+            self._alarms.start, self._control.start, self.reloading.start,
         )  # fmt: skip
         for start in parts:
             start()
-        log.info("node.started pid=%d config=%s", os.getpid(), self.path)
+        log.info("node.started pid=%d config=%s generation=%d", os.getpid(), self.path, number)
+
+    def _current(self) -> Generation:
+        return self.generations.current
+
+    def _service(self, name: str) -> Listener:
+        return Listener(name, self.spool, self._current, self._open_queries)
+
+    def _ending_service(self, name: str) -> Listener:
+        generation = self.generations.current
+        return Listener(name, self.spool, lambda: generation, self._open_queries)
+
+    def _open_queries(self, admitted: Admitted, generation: Generation) -> Queries:
+        return self._queries.session(admitted.association, generation)
+
+    def prepare(self, path: Path, number: int) -> Callable[[Files], None]:
+        """Read the configuration and build all of it, beside what runs; what is returned has this
+        node go by it. Raises ConfigError, OSError, HookFailed, PluginError, SpoolError.
+        """
+        before = self.generations.current
+        config = read_config(path)
+        refuse_what_needs_a_restart(config, before.config, path)
+        generation = build_generation(config, number, self._plugins, before)
+        opened: dict[Place, Acceptor] = {}
+        try:
+            opened = self.listeners.open(config)
+            if mistakes := check_start(config, self._plugins, before.started):
+                raise ConfigError(mistakes)
+        except BaseException:
+            close(opened)
+            generation.close()
+            raise
+        return partial(self._follow, generation, opened)
+
+    def _follow(
+        self, generation: Generation, opened: Mapping[Place, Acceptor], files: Files
+    ) -> None:
+        """One reference is swapped, and those are told who keep something of their own."""
+        config, before = generation.config, self.generations.current
+        ledger = self.spool.ledger
+        log_as(config.logging.level, config.logging.format)
+        self.listeners.prepare(config)
+        self.generations.begin(generation, files.texts)
+        self.listeners.follow(config, opened)
+        ledger.follow(config.destinations)
+        renewed = [
+            name
+            for name in config.destinations
+            if generation.outgoing(name) != before.outgoing(name)
+        ]
+        self.deliveries.follow(config.destinations, config.timezone, renewed)
+        self._alarms.follow(config)
+        self._actions.config = config
+        self._use_workers()
+
+    def _use_workers(self) -> None:
+        self.pool.follow(_workers(self.config), self.generations.chains)
+        self._tellers.follow(_TELLERS, self.generations.chains)
+
+    def tidy(self) -> None:
+        """End what earlier generations have left, where nobody uses it any more."""
+        self.listeners.tidy()
+        if self.generations.older and self.generations.tidy():
+            self._use_workers()
 
     def _open_spool(self) -> None:
         try:
-            self._spool.open()
+            self.spool.open()
         except OSError as error:
-            where = f"spool.directory {self._spool.directory}"
+            where = f"spool.directory {self.spool.directory}"
             raise OSError(f"{where}: {error.strerror or error}") from error
 
     def stop(self) -> None:
         """Take nothing new, finish what is under way, leave the rest in the queue."""
         log.info("node.stopping")
-        for acceptor in self._acceptors.values():
-            acceptor.close()
-        deadline = time.monotonic() + _ASSOCIATIONS_END
-        for acceptor in self._acceptors.values():
-            acceptor.drain(max(deadline - time.monotonic(), 0))
+        self.reloading.stop()
+        self.listeners.close(_ASSOCIATIONS_END)
         self._control.close()
         self._alarms.stop()
         self._housekeeping.stop()
-        self._deliveries.stop(_WORK_ENDS)
+        self.deliveries.stop(_WORK_ENDS)
         self._processor.stop(_WORK_ENDS)
-        self._completer.stop(_WORK_ENDS)
-        self._generation.close()
-        self._spool.close()
+        self.completer.stop(_WORK_ENDS)
+        self.generations.close()
+        self.spool.close()
         log.info("node.stopped")
 
     def greeting(self) -> str:
         """What somebody who has just started it wants to know."""
         lines = [f"dicom-router {version('dicom-router')} runs {self.path} (process {os.getpid()})"]
-        for name, listener in self._config.listeners.items():
-            place = f"{listener.bind}:{self._acceptors[name].port}"
+        for name, listener in self.config.listeners.items():
+            place = f"{listener.bind}:{self.listeners[name].port}"
             lines.append(f"  listens on {place} as {titles(listener.ae_title)} ({name})")
-        lines.append(f"  keeps what it accepts in {self._spool.directory}")
-        if self._acceptors:
-            name, acceptor = next(iter(self._acceptors.items()))
-            title = self._config.listeners[name].ae_title[0].replace("*", "ROUTER")
+        lines.append(f"  keeps what it accepts in {self.spool.directory}")
+        for name in list(self.config.listeners)[:1]:
+            acceptor = self.listeners[name]
+            title = self.config.listeners[name].ae_title[0].replace("*", "ROUTER")
             target = f"{title}@127.0.0.1:{acceptor.port}"
             lines += [
                 f"  try: {sys.argv[0]} send {target} FILE_OR_FOLDER",
@@ -159,58 +223,26 @@ class Node:
         return "\n".join(lines)
 
 
-class _Live(Actions):
-    """The actions of a router that runs: what only it knows, and what should happen at once."""
-
-    def __init__(self, node: Node) -> None:
-        super().__init__(node._spool, node._config)
-        self._node = node
-
-    def status(self) -> Any:  # noqa: ANN401 - JSON
-        node = self._node
-        return super().status() | {
-            "running": True,
-            "version": version("dicom-router"),
-            "pid": os.getpid(),
-            "config": str(node.path),
-            "started": node._started.isoformat(),
-            "listeners": [
-                {
-                    "name": name,
-                    "bind": settings.bind,
-                    "port": node._acceptors[name].port,
-                    "ae_title": settings.ae_title,
-                    "associations": node._acceptors[name].associations,
-                }
-                for name, settings in node._config.listeners.items()
-            ],
-            "outages": {
-                name: {
-                    "since": outage.since.isoformat(),
-                    "failures": outage.failures,
-                    "reason": outage.reason,
-                    "stand_in": node._deliveries.stand_in(name),
-                }
-                for name, outage in node._deliveries.outages().items()
-            },
-            "plugins": plain([*node._pool.times.report(), *node._completer.times.report()]),
-        }
-
-    def retry(self, **selection: str | None) -> int:
-        destination = selection.get("destination")
-        count = super().retry(**selection)
-        self._node._deliveries.try_now(destination)
-        return count
+def refuse_what_needs_a_restart(new: Config, now: Config, path: Path) -> None:
+    """Raises ConfigError where a key is changed that a running router cannot follow."""
+    if new.spool.directory != now.spool.directory:
+        message = f"needs a restart: the router runs on {now.spool.directory}"
+        raise ConfigError([Mistake(Position(str(path), 1, 1), "spool.directory", message)])
 
 
-def run_node(path: Path, config: Config) -> int:
+def _workers(config: Config) -> int:
+    workers = config.processing.workers
+    return default_workers() if workers == "auto" else workers
+
+
+def run_node(path: Path, config: Config, files: Files) -> int:
     """Run until SIGTERM or SIGINT; another one ends it at once. Returns the exit code: 1 when it
     had to end because a part of it had.
     """
     # A commit or an answer that is ready must not wait 5 ms for the interpreter while another
     # thread computes; the switches this costs are lost among the system calls.
     sys.setswitchinterval(0.0005)
-    node = Node(path, config)
+    node = Node(path, config, files)
     stopping, broken = Stopping(), threading.Event()
 
     tell = threading.excepthook
@@ -223,7 +255,11 @@ def run_node(path: Path, config: Config) -> int:
 
     threading.excepthook = thread_failed
 
+    def reread(_: int, __: object) -> None:
+        threading.Thread(target=node.reloading.reload, args=("SIGHUP",), name="reload").start()
+
     node.start()
+    signal.signal(signal.SIGHUP, reread)
     print(node.greeting(), flush=True)
     stopping.wait()
     stopping.run(node.stop)

@@ -8,8 +8,9 @@ from router.routing.failures import HookFailed
 from router.routing.generation import Generation, build_generation
 from router.routing.matching import Match, Routes
 from router.routing.outgoing import DestinationHooks
-from router.routing.plugins import PluginError, known_plugins, load_plugin
-from router.routing.pool import WorkerPool, default_workers
+from router.routing.plugins import PluginError, forget_modules, known_plugins, load_plugin
+from router.routing.pool import WorkerPool
+from router.routing.processes import default_workers
 from router.routing.processor import Processor
 from router.routing.spec import ChainSpec
 
@@ -31,6 +32,7 @@ __all__ = [
     "check_plugin",
     "check_start",
     "default_workers",
+    "forget_modules",
     "has_hook",
     "known_plugins",
     "load_plugin",

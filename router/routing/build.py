@@ -58,6 +58,10 @@ class Plugins:
             links.append(Link(link.plugin.name, plugin, when))
         return Chain(links, watch)
 
+    def all_built(self) -> None:
+        """What only `previous` uses is not remembered any more."""
+        self._previous.clear()
+
     def shutdown(self) -> None:
         """Shut every plugin down that nobody else uses; failures are logged."""
         with _counting:

@@ -14,7 +14,7 @@ from router.routing.pool import WorkerPool
 from router.routing.spec import OptionsError, plugin_spec, worker_specs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from router.config import ChainEntry, Config, PluginUse, Position
@@ -73,22 +73,31 @@ def check_chains(config: Config) -> list[Mistake]:
     return mistakes
 
 
-def check_start(config: Config, plugins_directory: Path) -> list[Mistake]:
-    """Whether what routes and destinations use can be built and started in a worker of its own.
+def check_start(
+    config: Config, plugins_directory: Path, started: Collection[str] = ()
+) -> list[Mistake]:
+    """Whether what routes and destinations use can be built and started in a worker of its own;
+    of plugins whose keys are in `started` that is known.
 
     What is started is ended again: a new configuration is tried before the old one goes.
     """
     routes, destinations = worker_specs(config)
     chains = [
-        *((route.chain, routes[route.name]) for route in config.routes),
-        *((config.destinations[name].chain, spec) for name, spec in destinations.items()),
+        (chain, spec)
+        for chain, spec in (
+            *((route.chain, routes[route.name]) for route in config.routes),
+            *((config.destinations[name].chain, spec) for name, spec in destinations.items()),
+        )
+        if any(link.plugin.key not in started for link in spec.links)
     ]
+    if not chains:
+        return []
     pool = WorkerPool(1, plugins_directory, plugins_directory)
     try:
         return [
             _not_started(chain, failure)
             for chain, spec in chains
-            if chain and (failure := pool.prepare(spec))
+            if (failure := pool.prepare(spec))
         ]
     finally:
         pool.stop()

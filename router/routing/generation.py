@@ -55,17 +55,40 @@ class Generation:
         options = settings.options if isinstance(settings, PluginDestination) else None
         return Destination(name, settings.type, options or {})
 
+    @property
+    def started(self) -> set[str]:
+        """The keys of the plugins that its worker processes use."""
+        specs = (*self.route_chains.values(), *self.destination_chains.values())
+        return {link.plugin.key for spec in specs for link in spec.links}
+
+    def outgoing(self, name: str) -> object:
+        """Equal where plugins have the same part in what leaves to that destination."""
+        chain, own = self.destination_chains.get(name), self.destination_types.get(name)
+        return (
+            chain and [(link.plugin.key, link.when, link.timeout) for link in chain.links],
+            own and [link.plugin for link in own.links],
+        )
+
+    @property
+    def chains(self) -> str:
+        """The same for generations whose worker processes would do the same."""
+        specs = (*self.route_chains.values(), *self.destination_chains.values())
+        return next((spec.generation for spec in specs), "")
+
     def close(self) -> None:
         """Shut its plugins down; to be called when nothing works by it any more."""
         self.plugins.shutdown()
 
 
-def build_generation(config: Config, number: int, plugins_directory: Path) -> Generation:
-    """Build and start all of a configuration's plugins that run in this process.
+def build_generation(
+    config: Config, number: int, plugins_directory: Path, previous: Generation | None = None
+) -> Generation:
+    """Build and start all of a configuration's plugins that run in this process; those that the
+    `previous` one has as well are used on.
 
     Raises HookFailed where one cannot be built or started, PluginError where one is not found.
     """
-    plugins = Plugins(plugins_directory)
+    plugins = Plugins(plugins_directory, previous.plugins if previous else None)
     try:
         route_chains, destination_chains = worker_specs(config)
         return Generation(
@@ -100,6 +123,8 @@ def build_generation(config: Config, number: int, plugins_directory: Path) -> Ge
     except BaseException:
         plugins.shutdown()
         raise
+    finally:
+        plugins.all_built()
 
 
 def _follows(route: Route) -> Follows | None:

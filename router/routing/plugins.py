@@ -20,7 +20,7 @@ from router.config.mistakes import nearest
 from router.routing.failures import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from importlib.machinery import ModuleSpec
 
 SHIPPED = "router.plugins"
@@ -72,9 +72,9 @@ def _import(name: str) -> ModuleType:
         return importlib.import_module(name)
 
 
-def forget_modules(texts: Mapping[Path, bytes]) -> None:
+def forget_modules(used_texts: Iterable[Mapping[Path, bytes]]) -> None:
     """Drop the modules of plugin files that are not among these, of configurations gone by."""
-    used = {_module_name(file, source) for file, source in texts.items()}
+    used = {_module_name(file, text) for texts in used_texts for file, text in texts.items()}
     for name in [name for name in sys.modules if name.startswith(_PREFIX)]:
         if name not in used:
             del sys.modules[name]

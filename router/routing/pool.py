@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
-import os
 import pickle
 import signal
 import threading
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from pebble import ProcessExpired, ProcessPool
 
 from router.routing import worker
 from router.routing.explain import Explained
+from router.routing.processes import Processes, default_memory, ending, is_alive
 from router.routing.progress import Progress
 from router.routing.timing import PluginTimes
 from router.routing.worker_log import LogReceiver
 from router.spool.records import HeldCopy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     from router.routing.explain import Asked
@@ -38,6 +38,7 @@ log = logging.getLogger("router.routing")
 
 _TICK = 0.2  # seconds between two looks at what the workers are doing
 _LOST_AFTER = 5  # ticks that a dead worker's copy may take to be reported
+_MOST_SLOTS = 256  # copies in flight, however many workers there may be later
 _TRIES = 3  # of a copy whose worker was killed outside of any hook
 _RETRY_AFTER = 60.0  # seconds between them
 _GIVE_BACK_SIGNALS = (signal.SIGTERM, signal.SIGINT)  # somebody stops us; no plugin's fault
@@ -48,6 +49,7 @@ class _Flight:
     """A copy on its way through a worker."""
 
     slot: int
+    processes: ProcessPool
     links: tuple[LinkSpec, ...]
     attempts: int
     done: Callable[[Any], None]
@@ -71,13 +73,15 @@ class WorkerPool:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([worker.__name__])
         self.slots = 2 * workers
+        self._most_slots = max(self.slots, _MOST_SLOTS)
+        self._given_memory = memory
         self._log = LogReceiver()
         self.times = PluginTimes()
         self._setting = worker.WorkerSetting(
-            progress=Progress(self._context, self.slots),
+            progress=Progress(self._context, self._most_slots),
             log=self._log.sender,
             log_level=logging.getLogger("router").getEffectiveLevel(),
-            memory=memory or default_memory(workers),
+            memory=self._memory(),
             plugins_directory=plugins_directory,
             workspace=workspace,
         )
@@ -85,7 +89,7 @@ class WorkerPool:
         self._free = list(range(self.slots))
         self._flights: set[_Flight] = set()
         self._doomed: dict[int, int] = {}
-        self._pool: ProcessPool | None = None
+        self._processes = Processes(self._made_processes)
         self._stopping = threading.Event()
         self._busy = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="worker-watch", daemon=True)
@@ -93,6 +97,9 @@ class WorkerPool:
 
     def __repr__(self) -> str:
         return f"WorkerPool({self._workers} workers, {len(self._flights)} copies in flight)"
+
+    def _memory(self) -> int:
+        return self._given_memory or default_memory(self._workers)
 
     @property
     def free(self) -> int:
@@ -105,26 +112,24 @@ class WorkerPool:
         """Run the chain on the copy; `done` is called once, from another thread, with what came
         of it, or with None when it was not run to its end for no fault of its own.
         """
-        self._fly(worker.process, spec.pickled, task, done, spec.links, task.attempts)
+        self._fly(worker.process, spec, task, done, task.attempts)
 
     def tell(self, spec: ChainSpec, task: StudyTask, done: Callable[[Told | None], None]) -> None:
         """Have the chain told of a study; `done` is called as by `submit`."""
-        self._fly(worker.process, spec.pickled, task, done, spec.links, task.attempts)
+        self._fly(worker.process, spec, task, done, task.attempts)
 
     def rewrite(self, spec: ChainSpec, outgoing: Outgoing) -> CopyOutcome | None:
         """Run a destination's chain on one delivery's copy and wait for what comes of it; None
         when it was not run to its end for no fault of its own.
         """
         landed: Future[CopyOutcome | None] = Future()
-        self._fly(worker.rewrite, spec.pickled, outgoing, landed.set_result, spec.links)
+        self._fly(worker.rewrite, spec, outgoing, landed.set_result)
         return landed.result()
 
     def explain(self, spec: ChainSpec, asked: Asked) -> Explained:
         """Run the chain to see what it would do, and wait for that; nothing is kept."""
         landed: Future[Explained | HeldCopy | None] = Future()
-        self._fly(
-            worker.explain, spec.pickled, asked, landed.set_result, spec.links, attempts=_TRIES
-        )
+        self._fly(worker.explain, spec, asked, landed.set_result, attempts=_TRIES)
         outcome = landed.result() or HeldCopy("no worker process could run it", "", "")
         return Explained(outcome) if isinstance(outcome, HeldCopy) else outcome
 
@@ -139,9 +144,7 @@ class WorkerPool:
     def prepare(self, spec: ChainSpec) -> HeldCopy | None:
         """Build and start the chain's plugins in a worker: the first that fails, and why."""
         landed: Future[HeldCopy | Literal["started"] | None] = Future()
-        self._fly(
-            worker.prepare, spec.pickled, None, landed.set_result, spec.links, attempts=_TRIES
-        )
+        self._fly(worker.prepare, spec, None, landed.set_result, attempts=_TRIES)
         outcome = landed.result() or HeldCopy("no worker process could be started", "", "startup")
         return None if outcome == "started" else outcome
 
@@ -152,7 +155,7 @@ class WorkerPool:
         with self._lock:
             self._lock.notify_all()
         self._watcher.join()
-        self._end_pool()
+        self._processes.stop()
         for flight in list(self._flights):
             flight.future.cancel()
         self._log.close()
@@ -160,42 +163,60 @@ class WorkerPool:
     def _fly(
         self,
         function: Callable[..., object],
-        pickled: bytes,
+        work: ChainSpec | bytes,
         task: object,
         done: Callable[[Any], None],
-        links: tuple[LinkSpec, ...] = (),
         attempts: int = 0,
     ) -> None:
+        pickled, links, generation = (
+            (work, (), "")
+            if isinstance(work, bytes)
+            else (work.pickled, work.links, work.generation)
+        )
         with self._lock:
             self._lock.wait_for(lambda: self._free or self._stopping.is_set())
             if self._stopping.is_set():
                 done(None)
                 return
-            pool = self._running_pool()
+            pool = self._processes.of(generation)
             slot = self._free.pop()
             self._setting.progress.clear(slot)
             future = pool.schedule(function, (slot, pickled, task))
-            flight = _Flight(slot, links, attempts, done, future)
+            flight = _Flight(slot, pool, links, attempts, done, future)
             self._flights.add(flight)
             self._busy.set()
         future.add_done_callback(lambda _: self._landed(flight))
 
-    def _running_pool(self) -> ProcessPool:
-        if self._pool is None or not self._pool.active:
-            self._end_pool()
-            self._pool = ProcessPool(
-                self._workers,
-                initializer=worker.initialize,
-                initargs=(self._setting,),
-                context=self._context,
-            )
-        return self._pool
+    def _made_processes(self) -> ProcessPool:
+        return ProcessPool(
+            self._workers,
+            initializer=worker.initialize,
+            initargs=(self._setting,),
+            context=self._context,
+        )
 
-    def _end_pool(self) -> None:
-        if self._pool is not None:
-            self._pool.stop()  # type: ignore[no-untyped-call]
-            self._pool.join()
-            self._pool = None
+    def follow(self, workers: int, generations: Collection[str]) -> None:
+        """So many workers from now on, for these generations of chains: processes for others end
+        when nothing of them is in flight. The log's level is the router's.
+        """
+        level = logging.getLogger("router").getEffectiveLevel()
+        with self._lock:
+            if (workers, level) != (self._workers, self._setting.log_level):
+                self._workers = workers
+                self._resize(min(2 * workers, self._most_slots))
+                self._setting = replace(self._setting, log_level=level, memory=self._memory())
+                self._processes.renew()
+            self._processes.keep(generations)
+            self._tidy()
+
+    def _resize(self, slots: int) -> None:
+        taken = {flight.slot for flight in self._flights} | self._doomed.keys()
+        self.slots = slots
+        self._free[:] = [slot for slot in range(slots) if slot not in taken]
+        self._lock.notify_all()
+
+    def _tidy(self) -> None:
+        self._processes.tidy([flight.processes for flight in self._flights])
 
     def _landed(self, flight: _Flight) -> None:
         """The copy's future is done, one way or another."""
@@ -209,6 +230,7 @@ class WorkerPool:
                 self._release(flight.slot)
             if not self._flights and not self._doomed:
                 self._busy.clear()
+            self._tidy()
         flight.done(outcome)
 
     def _outcome(self, flight: _Flight) -> object:
@@ -227,7 +249,7 @@ class WorkerPool:
     def _after_death(self, flight: _Flight, exit_code: int) -> HeldCopy | None:
         if -exit_code in _GIVE_BACK_SIGNALS:
             return None
-        return self._held(flight, f"its worker process ended: {_told(exit_code)}")
+        return self._held(flight, f"its worker process ended: {ending(exit_code)}")
 
     def _held(self, flight: _Flight, reason: str) -> HeldCopy:
         doing = self._setting.progress.read(flight.slot)
@@ -241,9 +263,8 @@ class WorkerPool:
             with self._lock:
                 flights = list(self._flights)
                 self._release_doomed()
-                broken = self._pool is None or not self._pool.active
             for flight in flights:
-                if broken:
+                if not flight.processes.active:
                     flight.future.cancel()
                 else:
                     self._look_after(flight)
@@ -252,7 +273,7 @@ class WorkerPool:
         doing = self._setting.progress.read(flight.slot)
         if not doing.pid:
             return
-        if not _is_alive(doing.pid):
+        if not is_alive(doing.pid):
             # pebble does not tell of a worker that ended with exit code 0, and may not know yet
             # whose copy one had that died just after it took it.
             flight.dead_ticks += 1
@@ -265,36 +286,11 @@ class WorkerPool:
 
     def _release_doomed(self) -> None:
         for slot, pid in list(self._doomed.items()):
-            if not pid or not _is_alive(pid):
+            if not pid or not is_alive(pid):
                 del self._doomed[slot]
                 self._release(slot)
 
     def _release(self, slot: int) -> None:
-        self._free.append(slot)
+        if slot < self.slots:
+            self._free.append(slot)
         self._lock.notify_all()
-
-
-def default_workers() -> int:
-    """A worker for every processor but one, which the network threads have."""
-    return max(1, len(os.sched_getaffinity(0)) - 1)
-
-
-def default_memory(workers: int) -> int:
-    """An equal part of the machine's memory for each worker and the router, 1 GiB at least."""
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return max(1 << 30, total // (workers + 1))
-
-
-def _told(exit_code: int) -> str:
-    try:
-        return signal.Signals(-exit_code).name if exit_code < 0 else f"exit code {exit_code}"
-    except ValueError:
-        return f"signal {-exit_code}"
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True

@@ -27,10 +27,10 @@ _AT_LEAST_EVERY = 60.0  # seconds between two looks into the ledger
 
 
 class Processor:
-    """Runs the current chain of a copy's route; `lookup` gives it, None when the route is gone."""
+    """Runs the chain of a copy's route; `lookup` gives it, None when the route is gone."""
 
     def __init__(
-        self, ledger: Ledger, pool: WorkerPool, lookup: Callable[[str], ChainSpec | None]
+        self, ledger: Ledger, pool: WorkerPool, lookup: Callable[[CopyTask], ChainSpec | None]
     ) -> None:
         self._ledger = ledger
         self._pool = pool
@@ -106,7 +106,7 @@ class Processor:
             self._end(task, returned=True)
 
     def _hand_over(self, task: CopyTask) -> None:
-        spec = self._lookup(task.route)
+        spec = self._lookup(task)
         if spec is None:
             gone = HeldCopy("its route is not in the configuration any more", "", "")
             self._finish(task, gone)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         StandIn,
         WaitingStudy,
     )
+    from router.spool.reports import QueueRow, Summary, Trail, Waiting
     from router.spool.retrieves import (
         Asked,
         Expected,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
         RetrieveState,
         Which,
     )
-    from router.spool.reports import QueueRow, Summary, Trail, Waiting
     from router.spool.study_records import StudyOutcome, StudyTask
 
 
@@ -196,6 +196,12 @@ class Ledger(Protocol):
 
     def hold_copies_of_unknown_routes(self, known: Collection[str]) -> Future[int]:
         """Hold unprocessed copies whose route is not in the configuration any more."""
+
+    def newest_instance(self) -> Future[int]:
+        """The id of the last instance of all that was given to `accept` before; 0: none."""
+
+    def oldest_unprocessed(self) -> int | None:
+        """The id of the first instance with a copy that is still to be processed."""
 
     def follow(self, destinations: Mapping[str, DestinationConfig]) -> None:
         """Decide by these settings from now on what is sent again: `resend`, `loop_guard`."""

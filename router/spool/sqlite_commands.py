@@ -47,6 +47,20 @@ class SqliteCommands:
     def discard(self, selection: Selection, reason: str) -> Future[int]:
         return self._command(commands.DISCARD, selection, reason, whole_copies=True)
 
+    def newest_instance(self) -> Future[int]:
+        def newest(transaction: Transaction) -> int:
+            return transaction.execute("SELECT max(id) FROM instances").get or 0
+
+        return self._writer.submit(newest)
+
+    def oldest_unprocessed(self) -> int | None:
+        with self._read() as reader:
+            found: int | None = reader.execute(
+                "SELECT min(instance) FROM copies INDEXED BY copies_received "
+                "WHERE state = 'received'"
+            ).get
+        return found
+
     def hold_copies_of_unknown_routes(self, known: Collection[str]) -> Future[int]:
         with self._read() as reader:
             found = listing.unprocessed_by_route(reader)

@@ -95,10 +95,10 @@ class RouterUnderTest:
         """What the router knows of an instance it has accepted; waits until it does."""
 
         def look() -> bool:
-            return bool(self._node._spool.ledger.where(sop_instance_uid).instances)
+            return bool(self._node.spool.ledger.where(sop_instance_uid).instances)
 
         self.until(look, "the instance is recorded")
-        return self._node._spool.ledger.where(sop_instance_uid).instances[-1]
+        return self._node.spool.ledger.where(sop_instance_uid).instances[-1]
 
     def copy(self, sop_instance_uid: str, route: str | None = None) -> CopyTrail:
         """What a route's chain made of an instance, once it has; the first route if none is named.

@@ -104,7 +104,9 @@ class Router:
         self.pool = WorkerPool(
             workers, self.spool.directory / "plugins", self.spool.directory / "workspace", memory
         )
-        self.processor = Processor(self.spool.ledger, self.pool, self.specs.get)
+        self.processor = Processor(
+            self.spool.ledger, self.pool, lambda task: self.specs.get(task.route)
+        )
         self.processor.start()
         return config
 
