@@ -7,7 +7,6 @@ An empty value empties the element; sequences on the way to an element are made 
 from pydicom.dataelem import DataElement
 
 from router import (
-    WITHOUT_TEXT,
     ElementPath,
     Instance,
     Template,
@@ -72,10 +71,12 @@ def _constant(path: ElementPath, parts: list[Value]) -> DataElement | None:
     vr = element_vr(path)
     texts = [text for text in map(_text, parts) if text is not None]
     try:
+        element_value(vr, [])
+    except ValueError:
+        raise ValueError(f"{path} has VR {vr}, which cannot be set") from None
+    try:
         value = element_value(vr, texts)
     except (ValueError, OverflowError):
-        if vr[-2:] in WITHOUT_TEXT:
-            raise ValueError(f"{path} has VR {vr}, which cannot be set") from None
         raise ValueError(f"{path} does not take {', '.join(map(repr, texts))}") from None
     step = path.steps[-1]
     if len(texts) != len(parts) or len(texts) > 1 or step.creator:

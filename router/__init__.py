@@ -1,7 +1,6 @@
 """The names a plugin may import."""
 
 from router.elements import (
-    WITHOUT_TEXT,
     ElementPath,
     element_places,
     element_texts,
@@ -62,7 +61,6 @@ __all__ = [
     "Table",
     "Template",
     "Unavailable",
-    "WITHOUT_TEXT",
     "When",
     "element_places",
     "element_texts",

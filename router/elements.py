@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from router.instance import Instance
 
 __all__ = [
-    "WITHOUT_TEXT",
     "ElementPath",
     "element_places",
     "element_texts",
@@ -33,7 +32,7 @@ __all__ = [
 
 _WHOLE_NUMBERS = frozenset({"US", "SS", "UL", "SL", "UV", "SV", "US or SS"})
 _BINARY_FRACTIONS = frozenset({"FL", "FD"})
-WITHOUT_TEXT = frozenset({"SQ", "AT", "UN", "OB", "OD", "OF", "OL", "OV", "OW"})
+_WITHOUT_TEXT = frozenset({"SQ", "AT", "UN", "OB", "OD", "OF", "OL", "OV", "OW"})
 
 
 def element_places(
@@ -129,7 +128,7 @@ def element_vr(path: ElementPath) -> str:
 
 def element_value(vr: str, texts: Sequence[str]) -> object:
     """What pydicom takes as the value of an element of this VR; ValueError where it cannot be."""
-    if vr[-2:] in WITHOUT_TEXT:
+    if vr[-2:] in _WITHOUT_TEXT:
         raise ValueError(f"VR {vr} has no text")
     made: list[object] = list(texts)
     if vr in _WHOLE_NUMBERS:
