@@ -106,13 +106,12 @@ class Deidentify:
     def _describe(self, dataset: Dataset, cleaned: bool) -> None:
         """Say what was done, beside what others say they did (PS3.15 E.1.1, PS3.3 C.7.1.1)."""
         options = self._profile.options
+        done = options - {"clean_pixel_data"} | ({"clean_pixel_data"} if cleaned else set())
+        before = _codes_of(dataset)
         codes = [
             value
             for value, (option, _) in CODES.items()
-            if value == BASIC_PROFILE_CODE
-            or (option in options and (option != "clean_pixel_data" or cleaned))
-            or (option == "clean_pixel_data" and cleaned)
-            or value in _codes_of(dataset)
+            if value == BASIC_PROFILE_CODE or option in done or value in before
         ]
         dataset.PatientIdentityRemoved = "YES"
         dataset.DeidentificationMethod = [CODES[value][1] for value in codes]

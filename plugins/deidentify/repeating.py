@@ -29,8 +29,9 @@ def repeating_action(dataset: Dataset, tag: BaseTag, clean_graphics: bool) -> Ac
 
 def overlay_in_pixels(dataset: Dataset) -> int | None:
     """The group of an overlay that is kept in unused bits of the pixels (retired), if any."""
-    for group in range(0x6000, 0x6100, 2):
-        position = dataset.get(group << 16 | _BIT_POSITION)
-        if position is not None and position.value and group << 16 | _OVERLAY_DATA not in dataset:
-            return group
+    for tag in dataset.keys():  # noqa: SIM118 - as tags
+        if tag & 0xFF01FFFF == 0x60000000 | _BIT_POSITION:
+            group = tag >> 16
+            if dataset[tag].value and group << 16 | _OVERLAY_DATA not in dataset:
+                return group
     return None

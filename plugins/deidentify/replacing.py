@@ -65,7 +65,8 @@ def dummy(tag: int, vr: str) -> DataElement:
 
 def emptied(tag: int, vr: str) -> DataElement:
     """The element without a value (action Z)."""
-    return element(tag, vr, [] if vr == "SQ" else b"" if vr[0] == "O" or vr == "UN" else None)
+    none: dict[str, object] = {"SQ": [], "UN": b""} | dict.fromkeys(BINARY_VRS, b"")
+    return element(tag, vr, none.get(vr, ""))
 
 
 def code(value: str, scheme: str, meaning: str) -> Dataset:

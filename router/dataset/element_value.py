@@ -106,7 +106,9 @@ def _is_plainly_other(current: DataElement, original: RawDataElement) -> bool:
     """Whether a text is not in the bytes that came, so that these need not be decoded."""
     came = original.value or b""
     plain = _plain(current)
-    return plain is not None and plain not in came and b"\x1b" not in came
+    if not plain:
+        return plain is not None and bool(came.strip(b" \0"))
+    return plain not in came and b"\x1b" not in came
 
 
 def _of_one_vr(element: DataElement, dataset: Dataset, little: bool) -> DataElement:
