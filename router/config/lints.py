@@ -33,13 +33,14 @@ def find_lints(root: Section, config: Config, has_hook: HasHook | None) -> Itera
     yield from _beside_its_fallback(root, config)
     yield from _identified_outside(root, config)
     yield from _own_listeners(root, config)
+    yield from _waited_for_in_vain(root, config)
 
 
 def _leading_nowhere(root: Section, config: Config, has: HasHook) -> Iterator[Mistake]:
     for route, section in zip(config.routes, route_sections(root), strict=True):
         if route.to or any(has(step.plugin, hook) for step in route.chain for hook in _ENDS):
             continue
-        message = "empty, and nothing in the chain stores or forwards: what it takes is lost here"
+        message = "empty, and nothing in the chain stores or forwards: say where it goes"
         yield _lint(section.get("to") or section, message)
 
 
@@ -93,6 +94,19 @@ def _stand_ins(config: Config, name: str) -> Iterator[str]:
         yield name
 
 
+def _waited_for_in_vain(root: Section, config: Config) -> Iterator[Mistake]:
+    """Senders that wait for deliveries which wait for them to be done."""
+    waiting = [name for name, each in config.listeners.items() if each.acknowledge == "delivered"]
+    for route, section in zip(config.routes, route_sections(root), strict=True):
+        required = [name for name in route.to if config.destinations[name].required]
+        if waiting and required and route.deliver == "study_complete":
+            message = (
+                f"listener '{waiting[0]}' answers when '{required[0]}' has it, which gets it when "
+                "the sender is done: the sender hears a failure after acknowledge_timeout"
+            )
+            yield _lint(section.get("deliver") or section, message)
+
+
 def _own_listeners(root: Section, config: Config) -> Iterator[Mistake]:
     for name, section in root.sections("destinations"):
         settings = config.destinations[name]
@@ -100,7 +114,7 @@ def _own_listeners(root: Section, config: Config) -> Iterator[Mistake]:
             continue
         for own, listener in config.listeners.items():
             if settings.port == listener.port and _is_here(settings.host, listener):
-                message = f"listener '{own}' of this very router has this address and port"
+                message = f"listener '{own}' of this very router: what is sent there comes back"
                 yield _lint(section.get("port") or section, message)
 
 

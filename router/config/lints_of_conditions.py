@@ -121,7 +121,9 @@ def _never_applying(applying: Applying, let_in: list[Case]) -> Iterator[Mistake]
         position = facts[1].leaf.position if facts else node.position
         yield _lint(position, node.path, f"never applies: {_why(facts)}")
     elif let_in and all(case.contradicts(known) for case, known in product(applying.cases, let_in)):
-        message = "never applies: no listener lets in what it asks of the association"
+        message = (
+            "never applies: no listener lets in what it asks of the association: change either"
+        )
         yield _lint(node.position, node.path, message)
 
 
@@ -129,7 +131,9 @@ def _why(facts: tuple[Fact, Fact] | None) -> str:
     if facts is None:
         return "nothing meets these conditions"
     one, other = facts
-    return f"nothing meets {one}" if one is other else f"nothing meets both {one} and {other}"
+    if one is other:
+        return f"nothing meets {one}"
+    return f"nothing meets both {one} and {other}: change one of them"
 
 
 def _never_asked(applying: Applying) -> Iterator[Mistake]:
@@ -139,9 +143,8 @@ def _never_asked(applying: Applying) -> Iterator[Mistake]:
             continue
         asked = [case for case in cases(step.when) if not case.contradiction]
         if exclude(asked, applying.cases):
-            message = (
-                f"'{step.plugin.name}' is never asked: nothing this route takes meets its `when`"
-            )
+            name = step.plugin.name
+            message = f"'{name}' is never asked: the route takes nothing that meets this `when`"
             yield _lint(step.position, step.path, message)
 
 

@@ -77,7 +77,7 @@ def when_lints(lints):
     ],
 )
 def test_a_route_whose_conditions_exclude_each_other_never_applies(when_lints, when, pair):
-    assert when_lints(when) == [f"never applies: nothing meets {pair}"]
+    assert when_lints(when) == [f"never applies: nothing meets {pair}: change one of them"]
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_a_route_for_whom_no_listener_lets_in_never_applies(lints, when):
         f"routes:\n  - {{name: a, to: vna, when: {when}}}\n"
     ) == [
         "config.yaml:6:30: routes.a.when: never applies: no listener lets in what it asks of the "
-        "association"
+        "association: change either"
     ]
 
 
@@ -162,8 +162,8 @@ def test_a_step_that_no_instance_of_its_route_meets_is_told_about(lints):
         "      - set: {PatientID: y}\n        when: {Modality: C?}\n"
     )
     assert lints(BEGINNING + routes) == [
-        "config.yaml:8:9: routes.a.chain[0]: 'set' is never asked: nothing this route takes meets "
-        "its `when`"
+        "config.yaml:8:9: routes.a.chain[0]: 'set' is never asked: the route takes nothing that "
+        "meets this `when`"
     ]
 
 
@@ -305,7 +305,7 @@ def test_a_destination_that_is_a_listener_of_the_router_is_told_about(lints, bin
         f"destinations: {{pacs: {{ae_title: PACS, host: {host}}}}}\n"
         "routes: [{name: a, to: pacs}]\n"
     )
-    message = "listener 'main' of this very router has this address and port"
+    message = "listener 'main' of this very router: what is sent there comes back"
     assert told == [f"config.yaml:2:22: destinations.pacs: {message}"] * is_own
 
 
@@ -320,3 +320,28 @@ def test_a_secret_that_everybody_may_read_is_told_about(tmp_path, mode):
     message = "everybody on this machine may read secret: chmod o-r secret"
     told = [("plugins.a.options", message)] if mode == 0o644 else []
     assert [(lint.path, lint.message) for lint in lints] == told
+
+
+@pytest.mark.parametrize("acknowledge", ["delivered", "processed"])
+def test_a_sender_that_waits_for_what_waits_for_it_is_told(lints, acknowledge):
+    text = (
+        f"listeners: {{main: {{bind: 127.0.0.1, acknowledge: {acknowledge}}}}}\n"
+        "destinations: {pacs: {ae_title: PACS, host: pacs.example}}\n"
+        "routes: [{name: a, to: [pacs], deliver: study_complete}]\n"
+    )
+    found = [lint for lint in lints(text) if "acknowledge_timeout" in lint]
+    assert len(found) == (acknowledge == "delivered")
+
+
+def test_a_copy_under_another_uid_is_another_instance(lints):
+    chain = "[set: {SOPInstanceUID: 1.2.3}]"
+    routes = f"routes: [{{name: a, to: [vna, other]}}, {{name: b, chain: {chain}, to: vna}}]\n"
+    assert lints(BEGINNING + routes) == []
+
+
+def test_thousands_of_routes_apart_by_sender_are_told_apart(lints):
+    route = "  - {{name: r{0}, when: {{calling_ae_title: CT{0}, Modality: [CT, MR]}}, to: vna}}\n"
+    routes = "".join(route.format(number) for number in range(500))
+    both = "  - {name: both, when: {calling_ae_title: [CT7, CT8]}, to: [vna, other]}\n"
+    (told,) = lints(f"{BEGINNING}routes:\n{routes}{both}")
+    assert "route 'r7' leads to 'vna' too" in told
