@@ -23,8 +23,8 @@ from router.spool.records import (
     WaitingStudy,
 )
 from router.spool.retained import DoneCopy, Retained, RetainedInstances
-from router.spool.sources import as_sender
 from router.spool.retrieves import Asked, Expected, Retrieve, RetrieveState, Which
+from router.spool.sources import as_sender
 from router.spool.spool import Spool
 from router.spool.study_records import StudyCopy, StudyOutcome, StudyTask
 

@@ -63,6 +63,9 @@ class Ledger(Protocol):
     def refused(self, refusal: IntakeRefusal) -> None:
         """Remember for `summary` what was refused; dropped rather than waited for."""
 
+    def write_refusals_again(self) -> None:
+        """Try once more what there was no space for; to be called now and then."""
+
     def claim_copies(self, limit: int, now: datetime | None = None) -> Sequence[CopyTask]:
         """Copies to be processed, in arrival order; nobody else gets them until they are
         finished or given back. Held ones are claimed again once their `retry_after` is over.
@@ -103,9 +106,7 @@ class Ledger(Protocol):
         """Deliveries that were queued before then and could be sent, to be held."""
 
     def is_withdrawn(self, delivery_id: int) -> bool:
-        """Whether a claimed delivery was held, discarded or moved since: give it back unsent.
-        Costs nothing.
-        """
+        """Whether a claimed one was held, discarded or moved since: give it back. Costs nothing."""
 
     def waiting_kinds(self, destination: str) -> set[tuple[str, str]]:
         """The (SOP class, transfer syntax) UIDs of what is to be sent next."""

@@ -150,6 +150,7 @@ class Spool:
         """Try once more what the ledger had no space for; to be called now and then."""
         with self._unrecorded_lock:
             waiting, self._unrecorded = self._unrecorded, []
+        self.ledger.write_refusals_again()
         for arrival in waiting:
             self._accept(arrival)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 from router.spool import accepting, finishing, listing, recovery, retention, trail
 from router.spool.claims import Claims
 from router.spool.codec import Paths, now_microseconds, to_microseconds
+from router.spool.refusals import Refusals
 from router.spool.retrieves import Retrieves
 from router.spool.schema import open_reader, open_writer
 from router.spool.sqlite_commands import SqliteCommands
@@ -53,8 +54,6 @@ log = logging.getLogger("router.spool")
 T = TypeVar("T")
 P = ParamSpec("P")
 
-MOST_REFUSALS_WAITING = 1000
-
 
 class SqliteLedger(SqliteCommands, SqliteStudies, SqliteRetrieves):
     """See `Ledger`. `root` is the spool's directory; the caller holds its lock."""
@@ -65,6 +64,7 @@ class SqliteLedger(SqliteCommands, SqliteStudies, SqliteRetrieves):
         self._health = health
         self._subscribers: list[Callable[[set[str]], None]] = []
         self._writer = Writer(open_writer(path), health, self._tell)
+        self._refusals = Refusals(self._writer)
         self._claims = Claims(open_reader(path), self._paths)
         self._reader = open_reader(path)
         self._reading = threading.Lock()
@@ -97,8 +97,10 @@ class SqliteLedger(SqliteCommands, SqliteStudies, SqliteRetrieves):
         return future
 
     def refused(self, refusal: IntakeRefusal) -> None:
-        if self._writer.backlog < MOST_REFUSALS_WAITING:
-            self._write(accepting.refused, refusal)
+        self._refusals.note(refusal)
+
+    def write_refusals_again(self) -> None:
+        self._refusals.write_again()
 
     def claim_copies(self, limit: int, now: datetime | None = None) -> Sequence[CopyTask]:
         return self._claims.copies(limit, now)
