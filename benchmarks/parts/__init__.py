@@ -4,6 +4,7 @@ from benchmarks.parts import (
     associations,
     backlog,
     checking,
+    deidentify,
     idle,
     latency,
     memory,
@@ -31,4 +32,5 @@ PARTS = {
     "delivered": latency.delivered,
     "busy": latency.with_busy_workers,
     "syncing": syncing.run,
+    "deidentify": deidentify.run,
 }
