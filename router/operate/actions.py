@@ -82,7 +82,9 @@ class Actions:
         return self.spool.ledger.count(self._selection(selection))
 
     def retry(self, **selection: str | None) -> int:
-        return _wait(self.spool.ledger.retry(self._selection(selection)))
+        chosen = self._selection(selection)
+        told = _wait(self.spool.ledger.retry_studies(chosen))
+        return told + _wait(self.spool.ledger.retry(chosen))
 
     def hold(self, why: str, **selection: str | None) -> int:
         return _wait(self.spool.ledger.hold(self._selection(selection), why))
@@ -93,7 +95,9 @@ class Actions:
     def discard(self, why: str, **selection: str | None) -> int:
         if not why.strip():
             raise ValueError("discarding wants a reason")
-        return _wait(self.spool.ledger.discard(self._selection(selection), why))
+        chosen = self._selection(selection)
+        untold = _wait(self.spool.ledger.give_up_studies(chosen, why))
+        return untold + _wait(self.spool.ledger.discard(chosen, why))
 
     def first(self, **selection: str | None) -> int:
         return _wait(self.spool.ledger.first(self._selection(selection)))

@@ -277,7 +277,8 @@ def _of_study(study: dict[str, Any]) -> str:
             why = f" by {study['plugin']}: {study['reason']}" if study["reason"] else ""
             return f"{begins} is complete since {study['changed']}; to be told{why}"
         case "told":
-            return f"{begins} was complete at {study['changed']}"
+            why = f"; given up: {study['reason']}" if study["reason"] else ""
+            return f"{begins} was complete at {study['changed']}{why}"
         case _:
             return f"{begins}: nothing was processed by {study['changed']}"
 

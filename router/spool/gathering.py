@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from router.spool.codec import encode_names
 from router.spool.repeats import AFTER_ANOTHER, WITH_ITS_STUDY
+from router.spool.selection import parameters
 from router.spool.tasks import ASSOCIATION, association
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     import apsw
 
     from router.instance import Association
-    from router.spool.records import PlannedCopy
+    from router.spool.records import PlannedCopy, Selection
     from router.spool.schema import Row
     from router.spool.study_records import StudyOutcome
     from router.spool.transaction import Transaction
@@ -91,7 +92,8 @@ WHERE state = 'waiting' AND due = {WITH_ITS_STUDY}
 RETURNING destination
 """
 _TOLD = """
-UPDATE studies SET state = 'told', changed = :now, told = :told, reason = NULL, plugin = NULL
+UPDATE studies SET state = 'told', changed = :now, told = coalesce(:told, told), plugin = NULL,
+    reason = :reason
 WHERE id = :id AND state = 'complete'
 """
 _FAILED = """
@@ -99,6 +101,13 @@ UPDATE studies SET attempts = attempts + 1, due = :due, told = :told, reason = :
     plugin = :plugin
 WHERE id = :id AND state = 'complete'
 """
+_MEANT = """
+SELECT id FROM studies INDEXED BY studies_complete WHERE state = 'complete'
+    AND :destination IS NULL AND (:route IS NULL OR route = :route)
+    AND (:study IS NULL OR study_instance_uid = :study)
+    AND (:reason IS NULL OR instr(lower(coalesce(reason, '')), lower(:reason)) > 0)
+"""
+_RETRY = f"UPDATE studies SET due = :now WHERE id IN ({_MEANT}) RETURNING id"
 _LET_FILES_GO = "DELETE FROM gathered WHERE study = ? RETURNING instance"
 _FORGET = """
 DELETE FROM studies WHERE id IN (
@@ -188,6 +197,21 @@ def complete(
     return True
 
 
+def retry(transaction: Transaction, selection: Selection) -> int:
+    """Have plugins told now of the complete studies that are meant; how many."""
+    transaction.topics.add(TOPIC)
+    values = parameters(selection) | {"now": transaction.now}
+    return len(transaction.execute(_RETRY, values).fetchall())
+
+
+def give_up(transaction: Transaction, selection: Selection, reason: str) -> int:
+    """Tell nobody more of the complete studies that are meant; how many."""
+    meant: list[Row] = transaction.execute(_MEANT, parameters(selection)).fetchall()
+    for (study,) in meant:
+        _end(transaction, study, None, reason)
+    return len(meant)
+
+
 def finish(transaction: Transaction, study: int, outcome: StudyOutcome, due: int) -> None:
     """Record who was told; those that failed are tried again at `due`."""
     values = {"id": study, "now": transaction.now, "told": encode_names(outcome.told), "due": due}
@@ -195,6 +219,11 @@ def finish(transaction: Transaction, study: int, outcome: StudyOutcome, due: int
         failed = {"reason": outcome.failure.reason, "plugin": outcome.failure.plugin}
         transaction.execute(_FAILED, values | failed)
         return
+    _end(transaction, study, encode_names(outcome.told))
+
+
+def _end(transaction: Transaction, study: int, told: str | None, reason: str | None = None) -> None:
+    values = {"id": study, "now": transaction.now, "told": told, "reason": reason}
     transaction.execute(_TOLD, values)
     let_go: list[Row] = transaction.execute(_LET_FILES_GO, (study,)).fetchall()
     transaction.touched.update(instance for (instance,) in let_go)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from router.spool.study_ledger import StudyLedger
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from concurrent.futures import Future
     from datetime import datetime
 
     from router.config.model import DestinationConfig
-    from router.instance import Association
     from router.spool.records import (
         Arrival,
         Attempt,
@@ -35,10 +36,9 @@ if TYPE_CHECKING:
         RetrieveState,
         Which,
     )
-    from router.spool.study_records import StudyOutcome, StudyTask
 
 
-class Ledger(Protocol):
+class Ledger(StudyLedger, Protocol):
     """A future's result means durable; that of what nobody waits for (accepting an instance that
     is durable in its file, tries at deliveries, what chains made) that it will be in a moment, and
     is done again after a power cut before that. Writes raise, through their future, `SpoolFull`
@@ -138,33 +138,6 @@ class Ledger(Protocol):
         held_reason: str | None = None,
     ) -> Future[None]:
         """Route a released instance anew, or hold it again."""
-
-    def association_began(self, association: Association) -> None:
-        """As long as it is open, no study is complete that it brought some of."""
-
-    def association_ended(self, association: Association) -> None:
-        """It brings nothing more; to be called after all that it brought was given to `accept`."""
-
-    def complete_studies(self, now: datetime | None = None) -> int:
-        """End the gathering of studies of which nothing more arrives and every copy is decided,
-        and let their deliveries go; how many.
-        """
-
-    def claim_studies(self, limit: int, now: datetime | None = None) -> Sequence[StudyTask]:
-        """Complete studies that plugins are to be told of; nobody else gets them until they are
-        finished or given back.
-        """
-
-    def finish_study(
-        self, study: int, outcome: StudyOutcome, retry_at: datetime | None = None
-    ) -> Future[None]:
-        """Record who was told of a claimed study, and when the others are tried again."""
-
-    def release_study_claims(self, studies: Collection[int]) -> None:
-        """Give claimed studies back."""
-
-    def next_study(self, now: datetime | None = None) -> datetime | None:
-        """When there is something to do about studies that time alone brings."""
 
     def hold(self, selection: Selection, reason: str) -> Future[int]:
         """Keep what waits from being processed or sent; the result counts what was changed."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import apsw
 
     from router.instance import Association
+    from router.spool.records import Selection
     from router.spool.study_records import StudyOutcome, StudyTask
     from router.spool.transaction import Transaction
     from router.spool.writer import Writer
@@ -77,6 +78,13 @@ class SqliteStudies:
     def release_study_claims(self, studies: Collection[int]) -> None:
         with self._claiming_studies:
             self._claimed_studies.difference_update(studies)
+
+    def retry_studies(self, selection: Selection) -> Future[int]:
+        return self._writer.submit(partial(gathering.retry, selection=selection))
+
+    def give_up_studies(self, selection: Selection, reason: str) -> Future[int]:
+        operation = partial(gathering.give_up, selection=selection, reason=reason)
+        return self._writer.submit(operation)
 
     def next_study(self, now: datetime | None = None) -> datetime | None:
         with self._read() as reader:

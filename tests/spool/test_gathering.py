@@ -324,6 +324,25 @@ def test_the_summary_has_what_gathers_and_what_could_not_be_told(spool, studies)
     ]  # fmt: skip
 
 
+def test_a_person_may_have_a_study_told_at_once_or_given_up(spool, studies):
+    failed = StudyOutcome((), HeldCopy("no answer", "webhook", "study_complete"))
+    for uid in ("9.1", "9.2"):
+        accept(spool, followed(), uid=f"{uid}.1", study_instance_uid=uid)
+    studies.complete()
+    for task in studies.claim():
+        spool.ledger.finish_study(task.id, failed, later(3600)).result()
+    assert studies.claim() == []
+    assert spool.ledger.retry_studies(Selection(destination="pacs")).result() == 0
+    assert spool.ledger.retry_studies(Selection(reason="answer")).result() == 2
+    given_up = Selection(route="research", study_instance_uid="9.1")
+    assert spool.ledger.give_up_studies(given_up, "not needed").result() == 1
+    [task] = studies.claim()
+    assert task.original_study_instance_uid == "9.2"
+    assert spool.expire(0, later()) == 1
+    [study] = spool.ledger.where("9.1").studies
+    assert (study.state, study.reason) == ("told", "not needed")
+
+
 def test_the_next_quiet_is_known(spool, studies):
     assert spool.ledger.next_study() is None
     accept(spool, followed("pacs"))
