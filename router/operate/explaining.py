@@ -119,7 +119,8 @@ class Explainer:
         names = [name for name in self.config.listeners if wanted in (None, name)]
         found = [self._at(name, given) for name in names]
         if not found:  # that listener is not in this configuration, or there is none at all
-            return _associated(given, wanted or "", "ROUTER", self.config), ()
+            called = given.sender.called_ae_title or "ROUTER"
+            return _associated(given, wanted or "", called, self.config), ()
         return next((each for each in found if not each[1]), found[0])
 
     def _at(self, name: str, given: Given) -> tuple[Association, tuple[Verdict, ...]]:

@@ -78,6 +78,8 @@ def test_the_configuration_that_ran_changes_nothing_and_another_tells_what(live)
     assert changes(live, LIVE.replace("bind:", "accept: {networks: [10.0.0.0/8]}, bind:")) == {
         (None, None, "would be refused: network not accepted (listeners.main)"): 3
     }
+    renamed = LIVE.replace("main:", "other:")  # who may send there is not judged
+    assert changes(live, renamed) == {}
     live.stop()
     assert changes(live, LIVE) == {}
 
