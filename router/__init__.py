@@ -27,7 +27,7 @@ from router.instance import (
     Study,
     Unavailable,
 )
-from router.leaving import (
+from router.raw import (
     Bulk,
     Level,
     Span,

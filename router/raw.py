@@ -1,4 +1,4 @@
-"""The bytes of an instance, for plugins that look at what pydicom does not show."""
+"""Elements as their bytes are, for plugins that look at what pydicom does not show."""
 
 from __future__ import annotations
 
