@@ -9,7 +9,7 @@ from typing import Literal
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from router import Context, ElementPath, Instance, hookimpl, received
+from router import Context, ElementPath, Instance, Query, hookimpl, received
 
 from .gate import check_leaks
 from .identifiers import identifying_words
@@ -17,6 +17,7 @@ from .pixels import PixelRule, Rule, clean_pixels, keeps_document, read_rules
 from .private import SafePrivate
 from .profile import BASIC_PROFILE_CODE, CODES, FULL_DATES, MODIFIED_DATES, Action, Option, Profile
 from .pseudonyms import Pseudonyms
+from .querying import Asked, words_of
 from .replacing import code
 from .reversal import ReversalMap
 from .rewriting import Rewriting
@@ -92,6 +93,25 @@ class Deidentify:
     @hookimpl
     def rewrite_outgoing(self, instance: Instance) -> None:
         self.rewrite_instance(instance)
+
+    @hookimpl
+    def rewrite_query(self, query: Query) -> None:
+        Asked(self._profile, self._surrogates, self._map).translate(query)
+
+    @hookimpl
+    def rewrite_match(self, match: Dataset) -> None:
+        patient, known = _patient(match), _text(match, "PatientID")
+        pseudonym = self._pseudonym(match, patient) if known else ""
+        about = self._map.about(match) if self._map else ""
+        words = words_of(match) if self._cleans else ()
+        days = self._surrogates.days(patient)
+        rewriting = Rewriting(self._profile, self._surrogates, None, days, words)
+        rewriting.rewrite(match, self._profile.everywhere)
+        for keyword in ("PatientName", "PatientID"):
+            if keyword in match:
+                setattr(match, keyword, pseudonym)
+        if self._map:
+            self._map.remember_match(match, about, rewriting.uids)
 
     @hookimpl
     def verify_instance(self, instance: Instance) -> None:

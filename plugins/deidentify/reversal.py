@@ -27,6 +27,15 @@ _ABOUT = (
 _NONCE = 12
 
 
+def _stand_ins(
+    dataset: Dataset, about: str, uids: Mapping[str, str]
+) -> list[tuple[str, str, str]]:
+    """What the UIDs and the pseudonym that are given stand for."""
+    rows = [("uid", given, uid) for given, uid in uids.items()]
+    pseudonym = str(dataset.get("PatientID") or "")
+    return [*rows, ("patient", pseudonym, about)] if pseudonym else rows
+
+
 class ReversalMap:
     """UIDs and patients by what replaced them, in an SQLite file that worker processes share.
 
@@ -49,7 +58,13 @@ class ReversalMap:
     def remember(self, dataset: Dataset, about: str, uids: Mapping[str, str]) -> None:
         """Make durable what the UIDs given stand for, and whose study it was."""
         study = str(dataset.get("StudyInstanceUID") or "")
-        rows = [("uid", given, uid) for given, uid in uids.items()] + [("study", study, about)]
+        self._keep([*_stand_ins(dataset, about, uids), ("study", study, about)])
+
+    def remember_match(self, match: Dataset, about: str, uids: Mapping[str, str]) -> None:
+        """Make durable whom a match is of; of its study it does not say all."""
+        self._keep(_stand_ins(match, about, uids))
+
+    def _keep(self, rows: list[tuple[str, str, str]]) -> None:
         with self._opened() as database:
             for kind, given, value in rows:
                 key = self._surrogates.digest(f"map {kind}", given)
@@ -64,6 +79,11 @@ class ReversalMap:
     def study(self, given: str) -> Dataset | None:
         """What is known of the study that has this UID now."""
         found = self._found("study", given)
+        return Dataset.from_json(found) if found is not None else None
+
+    def patient(self, given: str) -> Dataset | None:
+        """What is known of the patient who has this pseudonym."""
+        found = self._found("patient", given)
         return Dataset.from_json(found) if found is not None else None
 
     def _found(self, kind: str, given: str) -> str | None:

@@ -38,32 +38,34 @@ class Find:
         entry: Entry,
         sop_class_uid: str,
         level: str,
-        identifier: Identifier,
+        original: Identifier,
+        asked: Identifier,
         exchange: Exchange,
     ) -> None:
+        """`original` is what the requestor sent, `asked` what plugins made of it."""
         self._entry = entry
         self._sop_class_uid = sop_class_uid
         self._level = level
         self._exchange = exchange
-        self._syntax = identifier.transfer_syntax
+        self._syntax = asked.transfer_syntax
+        self._wanted = original.character_set
         self._upstreams = entry.upstreams
         self._merger: Merger | None = None
-        self._injected: tuple[int, ...] = ()
         self._injected_step = False
         if len(entry.upstreams) > 1:
             issuers = [who.issuer_of_patient_id for who in entry.upstreams]
             self._merger = Merger(level, issuers, entry.directory)
-            self._inject(identifier)
-            identifier = self._with_keys(identifier)
-        self._identifier = identifier
+            asked = self._with_keys(asked)
+        self._identifier = asked
+        requested = original.scan.elements
+        self._injected = tuple(tag for tag in asked.scan.elements if tag not in requested)
         self._channel = Channel(exchange.wake)
         self._sent = 0
         self._syntaxes: dict[int, str] = {}  # that upstreams answer in
         self._finals: dict[int, QueryResponse | Failed] = {}
 
-    def run(self, wanted: tuple[str, ...]) -> QueryResponse:
-        """The last response; matches are sent in the character set that is `wanted`, if any."""
-        self._wanted = wanted
+    def run(self) -> QueryResponse:
+        """The last response."""
         askers = [
             Asker(index, who, self._channel, self._asking(index, who), self._entry.deadline)
             for index, who in enumerate(self._upstreams)
@@ -209,14 +211,11 @@ class Find:
         reason = final.reason if final else f"no answer within {self._entry.deadline:g} s"
         return QueryResponse(CANNOT_UNDERSTAND, f"{name}: {reason}")
 
-    def _inject(self, identifier: Identifier) -> None:
-        keys = KEYS.get(self._level, {})
-        self._injected = tuple(tag for tag in keys if not identifier.has(tag))
-
     def _with_keys(self, identifier: Identifier) -> Identifier:
         """The query with what tells matches apart, where it does not ask for that itself."""
-        keys = KEYS.get(self._level, {})
-        identifier = identifier.replaced({tag: (keys[tag][0], "") for tag in self._injected})
+        keys = KEYS[self._level].items()
+        missing = {tag: (vr, "") for tag, (vr, _) in keys if not identifier.has(tag)}
+        identifier = identifier.replaced(missing)
         if self._level != "WORKLIST":
             return identifier
 

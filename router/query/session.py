@@ -94,8 +94,7 @@ class AssociationQueries:
         if isinstance(asked, Refusal):
             return QueryResponse(asked.status, asked.reason)
         if service in ("find", "worklist"):
-            find = Find(entry, request.sop_class_uid, level, asked, exchange)
-            return find.run(identifier.character_set)
+            return Find(entry, request.sop_class_uid, level, identifier, asked, exchange).run()
         return self._service.retrieve(entry, request, level, asked, exchange)
 
     def _entry(self, service: QueryServiceName) -> QueryRetrieve | None:

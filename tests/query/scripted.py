@@ -171,9 +171,9 @@ def asking(port: int, sop_class_uid: str, calling: str = "WS1") -> Iterator[Requ
         requestor.close()
 
 
-def move(port: int, study: str, **settings) -> list[QueryResponse]:
+def move(port: int, study: str, calling: str = "WS1", **settings) -> list[QueryResponse]:
     """Every response to a C-MOVE of a study to WS1."""
-    with asking(port, MOVE) as requestor:
+    with asking(port, MOVE, calling) as requestor:
         keys = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": study}
         return requestor.ask("move", to="WS1", **settings, **keys)
 

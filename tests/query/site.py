@@ -18,7 +18,18 @@ destinations:
   vna: {{type: folder, directory: ./vna}}
 routes:
   - {{name: archive, when: {{calling_ae_title: PACS}}, to: [vna]}}
+plugins:
+  pseudonyms:
+    use: deidentify
+    options: {{secret: "0123456789abcdef0123456789abcdef", reversible: true}}
 query_retrieve:
+  - name: research
+    listener: main
+    upstreams: [pacs]
+    accept: {{calling_ae_titles: [RESEARCH]}}
+    deadline: 3 s
+    chain: [pseudonyms]
+    move_destinations: [ws1]
   - name: one
     listener: main
     upstreams: [pacs]
