@@ -12,7 +12,7 @@ import threading
 import urllib.error
 import urllib.request
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from router.config.schedule import is_open
@@ -27,9 +27,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("router.alarms")
 
-Event = Literal["destination.failing", "delivery.waiting"]
+Event = Literal["destination.failing", "delivery.waiting", "delivery.discarded"]
 
 _LOOK_EVERY = 60.0  # seconds at most
+_DISCARDED_AGAIN = timedelta(hours=1)
+_FULL = "full:"  # the ledger's topic
 _TOLD_WITHIN = 30.0  # seconds that a command or a webhook may take
 
 
@@ -58,7 +60,14 @@ class Alarms(threading.Thread):
         self._after = sorted(config.alerts.after)
         self._opened: dict[str, datetime] = {}  # when a schedule was last seen closed
         self._told: dict[str, int] = {}  # how many of `after`, by destination
+        self._full: set[str] = set()  # destinations that went without since the last look
+        self._discarded: dict[str, datetime] = {}  # when that was last told
         self._stopping = threading.Event()
+        ledger.subscribe(self._heard)
+
+    def _heard(self, topics: set[str]) -> None:
+        names = (topic.removeprefix(_FULL) for topic in topics if topic.startswith(_FULL))
+        self._full.update(names)
 
     def run(self) -> None:
         while not self._stopping.wait(min([_LOOK_EVERY, *(after / 4 for after in self._after)])):
@@ -86,7 +95,7 @@ class Alarms(threading.Thread):
             if not is_open(settings.schedule, now.astimezone(self._config.timezone)):
                 self._opened[name] = now
         waiting = {each.destination: each for each in self._ledger.waiting()}
-        alarms = []
+        alarms = self._going_without(now)
         for name in waiting.keys() | self._told.keys():
             passed, before = 0, self._told.pop(name, 0)
             if each := waiting.get(name):
@@ -99,6 +108,16 @@ class Alarms(threading.Thread):
                 self._told[name] = passed
             elif before:
                 log.info("alarm.over destination=%s", name)
+        return alarms
+
+    def _going_without(self, now: datetime) -> list[Alarm]:
+        """Destinations whose `spool_limit` is reached, each once an hour while that goes on."""
+        alarms = []
+        for name in list(self._full):
+            self._full.discard(name)
+            if now - self._discarded.get(name, now - _DISCARDED_AGAIN) >= _DISCARDED_AGAIN:
+                self._discarded[name] = now
+                alarms.append(Alarm("delivery.discarded", name, now.isoformat(), 0.0, None))
         return alarms
 
     @staticmethod

@@ -140,6 +140,7 @@ def go_without(transaction: Transaction, ids: tuple[int, int], destination: str)
     """Leave out a destination that is full, and have that said."""
     leave_out(transaction, ids, destination, "discarded", FULL)
     transaction.after_commit.append(partial(transaction.full.note, destination))
+    transaction.topics.add(f"full:{destination}")
 
 
 def leave_out(

@@ -123,8 +123,9 @@ class Ledger(StudyLedger, Protocol):
         """When the next unclaimed try of "copies" or "destination:NAME" is due, if any waits."""
 
     def subscribe(self, callback: Callable[[set[str]], None]) -> None:
-        """Call back after commits, on the ledger's own thread, with where there is something
-        to do: "copies", "destination:NAME", "instances" (released ones), "studies". Must be quick.
+        """Call back after commits, on the ledger's own thread, with where something is to do:
+        "copies", "destination:NAME", "instances" (released ones), "studies"; or "full:NAME", which
+        went without a delivery. Must be quick.
         """
 
     def claim_released(self, limit: int) -> Sequence[ReleasedInstance]:

@@ -12,7 +12,7 @@ import pytest
 from router.config import load
 from router.operate import alarms as module
 from router.operate.alarms import Alarm, Alarms, tell
-from router.spool import Attempt, Spool
+from router.spool import Attempt, PlannedCopy, Spool
 from tests.spool.making import accept, planned
 
 NOW = datetime(2024, 3, 6, 12, 0, tzinfo=UTC)  # a Wednesday
@@ -82,6 +82,19 @@ def test_what_waits_though_nothing_fails_is_told_unless_its_time_has_not_come(
     watch = Alarms(spool.ledger, configured(tmp_path, schedule), tmp_path)
     found = [*watch.look(wednesday - timedelta(minutes=6)), *watch.look(wednesday)]
     assert [alarm.event for alarm in found] == ["delivery.waiting"] * told
+
+
+def test_that_a_destination_goes_without_is_told_once_an_hour(spool, tmp_path):
+    watch = Alarms(spool.ledger, configured(tmp_path), tmp_path)
+    told = []
+    for minutes in (0, 5, 61, 200):
+        if minutes < 200:
+            accept(spool, PlannedCopy("r", (), has_chain=False, full=("pacs",)))
+        told += [(minutes, alarm) for alarm in watch.look(NOW + timedelta(minutes=minutes))]
+    assert [(minutes, alarm.event, alarm.destination) for minutes, alarm in told] == [
+        (0, "delivery.discarded", "pacs"),
+        (61, "delivery.discarded", "pacs"),
+    ]
 
 
 def test_a_command_gets_it_as_json_and_no_shell_sees_it(tmp_path):

@@ -98,3 +98,15 @@ def test_commands_work_on_the_queue_of_a_router_that_does_not_run(run_router, st
     assert router.command("queue", "hold", "--destination", "down").stdout == "1 held\n"
     assert router.command("queue", "release", "--destination", "down").stdout == "1 released\n"
     assert "down: queued" in router.command("where", path.stem).stdout
+
+
+def test_somebody_is_told_that_a_destination_fails(run_router, storescp, free_port, tmp_path):
+    more = "alerts: {after: 200 ms, command: [sh, -c, 'cat >> told']}\n"
+    router = run_router(CONFIG.format(up=storescp("UP").port, down=free_port()) + more)
+    [path] = generate(tmp_path / "sent", 1)
+    target = f"ROUTER@127.0.0.1:{router.port('modalities')}"
+    router.command("send", target, str(path), check=True)
+    told = router.directory / "told"
+    until(lambda: told.exists() and "destination.failing" in told.read_text(), "it is told")
+    assert '"destination": "down"' in told.read_text()
+    assert "Test^Patient" not in told.read_text()
