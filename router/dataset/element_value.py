@@ -94,9 +94,9 @@ def _plain(element: DataElement) -> bytes | None:
     """
     value = element.value
     if isinstance(value, PersonName) and element.VR == "PN":
+        if value.original_string:
+            return None  # of one that was read pydicom has the bytes, with what str() leaves out
         value = str(value)
-        if value.endswith("="):
-            return None  # pydicom leaves out empty component groups at the end
     elif element.VR == "PN" or element.VR not in _PADDING:
         return None
     return value.encode("ascii") if isinstance(value, str) and value.isascii() else None
@@ -107,7 +107,7 @@ def _is_plainly_other(current: DataElement, original: RawDataElement) -> bool:
     came = original.value or b""
     plain = _plain(current)
     if not plain:
-        return plain is not None and bool(came.strip(b" \0"))
+        return plain is not None and bool(came.strip(b" \0="))  # of a name, empty groups
     return plain not in came and b"\x1b" not in came
 
 

@@ -362,3 +362,12 @@ def test_big_endian_sequences_are_big_endian(edited):
         dataset.IconImageSequence = [item]
 
     assert edited(b"", change, BIG) == B.sequence(0x00880200, B.number(0x00280010, "US", "H", 512))
+
+
+@pytest.mark.parametrize("name", [b"= ", b"==", b"A=", b"A==B=", b"^^", b"Doe^Jane^^"])
+def test_a_name_that_was_only_looked_at_keeps_its_empty_parts(name):
+    data = E.element(0x00100010, "PN", name + b" " * (len(name) % 2))
+    scan = scanned(data)
+    opened = open_dataset(scan)
+    assert str(opened.PatientName) in name.decode()
+    assert segments(opened, scan, [data]) == [data]
