@@ -68,9 +68,11 @@ class Asking:
             )
             message_id = self._next_message_id()
             # Before it is asked: what it sends may be here before its first response.
-            self._retrieve.senders |= {who.store_ae_title, who.peer.called_ae_title}
-            self._retrieve.senders.add(association.address)
-            self._retrieve.originators.add((who.peer.calling_ae_title, message_id))
+            theirs = (who.store_ae_title, who.peer.called_ae_title)
+            self._retrieve.expect_from(
+                (*theirs, association.address),
+                [(title, message_id) for title in (who.peer.calling_ae_title, *theirs)],
+            )
             return association, association.query(
                 "move",
                 context_id,

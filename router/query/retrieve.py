@@ -262,4 +262,5 @@ class Retrieval:
         if self._entry.has_chain:
             return "Not everything could be delivered"
         with self._tally.lock:
-            return next(iter(self._tally.failed.values()), "")
+            own = next(iter(self._tally.failed.values()), "")
+        return own or f"{self._announced.failed} could not be sent to the router"

@@ -73,7 +73,8 @@ class Retrieve:
     """One retrieve for somebody, as arriving instances are told from others by.
 
     `senders` are the AE titles and addresses that upstreams send from, `originators` what their
-    C-STORE requests say if they say it. Each SOP Instance UID is taken once.
+    C-STORE requests say if they say it: our AE title, or wrongly their own. Each SOP Instance UID
+    is taken once.
     """
 
     number: int
@@ -81,10 +82,17 @@ class Retrieve:
     name: str  # of who gets it
     has_chain: bool
     asked: Asked
-    senders: set[str] = field(default_factory=set)
-    originators: set[Originator] = field(default_factory=set)
+    senders: frozenset[str] = frozenset()
+    originators: frozenset[Originator] = frozenset()
     taken: set[str] = field(default_factory=set)
     arrivals: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def expect_from(self, senders: Collection[str], originators: Collection[Originator]) -> None:
+        """An upstream is about to be asked; to be called before it is."""
+        with self._lock:
+            self.senders = self.senders.union(senders)
+            self.originators = self.originators.union(originators)
 
     @property
     def destination(self) -> str:
@@ -136,7 +144,7 @@ class Retrieves:
                     return self._take(exact, which, routes=False)
                 title, _ = originator
                 asking = [
-                    each for each in asking if any(title == ours for ours, _ in each.originators)
+                    each for each in asking if any(title == known for known, _ in each.originators)
                 ]
             fitting = [each for each in asking if not each.senders.isdisjoint(senders)]
             return self._take(fitting, which, routes=True)
