@@ -75,7 +75,8 @@ class Completer:
                 idle = self._work()
             except Exception:  # of many kinds; a completer that ended would never be missed
                 log.exception("completer.failed")
-                idle = _AFTER_FAILURE
+                self._stopping.wait(_AFTER_FAILURE)
+                idle = 0.0
             self._wake.wait(idle)
             self._stopping.wait(_AT_MOST_EVERY)
             self._wake.clear()
@@ -84,9 +85,8 @@ class Completer:
         """Complete and begin what there is; how long there may be nothing more to do."""
         now = datetime.now(UTC)
         self._ledger.complete_studies(now)
-        if free := self._pool.free:
-            for task in self._ledger.claim_studies(free):
-                self._begin(task)
+        while self._pool.free and (tasks := self._ledger.claim_studies(1)):
+            self._begin(tasks[0])
         due = self._ledger.next_study(now)
         if due is None:
             return _AT_LEAST_EVERY
@@ -97,11 +97,17 @@ class Completer:
             self._in_flight.add(task.id)
         generation = self._current()
         follows = generation.studies.get(task.route)
+        if task.route not in generation.route_chains:
+            log.warning("study.untold route=%s: it is not in the configuration", task.route)
         if follows is None or not follows.told:
             self._finish(task, StudyOutcome(()))
             return
         spec = generation.route_chains[task.route]
-        self._pool.tell(spec, task, lambda outcome: self._finish(task, outcome))
+        try:
+            self._pool.tell(spec, task, lambda outcome: self._finish(task, outcome))
+        except Exception:  # such as no process to be had
+            self._finish(task, None)
+            raise
 
     def _finish(self, task: StudyTask, outcome: StudyOutcome | HeldCopy | None) -> None:
         if outcome is None:  # it was not told for no fault of its own

@@ -39,14 +39,16 @@ _STUDY_OF = """
 SELECT study_instance_uid FROM instances JOIN series ON series.id = series WHERE instances.id = ?
 """
 _GATHERING = "state = 'gathering' AND route = :route AND study_instance_uid = :uid"
-_FIND = f"SELECT id FROM studies WHERE {_GATHERING}"
-_ARRIVED = f"UPDATE studies SET due = :now + :quiet, quiet = :quiet WHERE {_GATHERING}"
+_ARRIVED = f"""
+UPDATE studies SET due = :now + :quiet, quiet = :quiet WHERE {_GATHERING} RETURNING id
+"""
 _BEGIN = """
 INSERT INTO studies(route, study_instance_uid, state, late, together, quiet, due, changed)
 SELECT :route, :uid, 'gathering', EXISTS (
         SELECT 1 FROM studies INDEXED BY studies_study WHERE study_instance_uid = :uid
         AND route = :route AND state IN ('complete', 'told')),
     :together, :quiet, :now + :quiet, :now
+RETURNING id
 """
 _GATHER = "INSERT INTO gathered VALUES(?, ?, ?)"
 # A copy that was held when its study was complete comes late.
@@ -164,13 +166,13 @@ def _join(
 ) -> None:
     uid, route, together, quiet = study
     values = {"uid": uid, "route": route, "now": transaction.now, "quiet": quiet}
-    transaction.execute(_ARRIVED, values)
-    if not transaction.changed():
-        transaction.execute(_BEGIN, values | {"together": together})
+    found = list(transaction.execute(_ARRIVED, values))
+    if not found:
+        found = list(transaction.execute(_BEGIN, values | {"together": together}))
+    [(row,)] = found
+    transaction.execute(_GATHER, (copy, row, instance))
     transaction.gathers = True
     transaction.topics.add(TOPIC)
-    [(row,)] = transaction.execute(_FIND, values)
-    transaction.execute(_GATHER, (copy, row, instance))
 
 
 def look(transaction: Transaction) -> None:
