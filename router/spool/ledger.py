@@ -160,13 +160,16 @@ class Ledger(StudyLedger, Protocol):
         """
 
     def move(self, selection: Selection, to: str) -> Future[int]:
-        """Make the selected deliveries to another destination; what goes there anyway ends."""
+        """Make the selected deliveries to another destination; what goes there anyway ends, what
+        came from there stays.
+        """
 
     def resend(
         self, to: str, study: str | None, route: str | None, since: datetime | None
     ) -> Future[int]:
         """Make new deliveries of instances whose files are still here: of each the copy that
-        `route` made, or the first route that did. Not while files are being removed.
+        `route` made, or the first route that did; none to who sent it, which the trail says. Not
+        while files are being removed.
         """
 
     def hold_copies_of_unknown_routes(self, known: Collection[str]) -> Future[int]:
