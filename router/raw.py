@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.dataset import Bulk, Span, read_segments
+from router.dataset import Bulk, Span, read_segments, scan_segments
 from router.dataset.encoding import tag_text
 from router.dataset.opened import Origin
 from router.dataset.segments import cut
 from router.dataset.text import Level
-from router.instance import Hold
+from router.instance import Hold, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pydicom.dataset import Dataset
 
-    from router.instance import Instance, Source
+    from router.instance import Instance
 
 __all__ = ["Bulk", "Level", "Span", "leaving", "read_bulk", "received", "repeated_elements"]
 
@@ -39,7 +39,7 @@ def received(instance: Instance) -> Level:
 
 
 def leaving(instance: Instance) -> Level:
-    """The instance as it leaves, in `verify_instance` and the hooks after it."""
+    """The instance as it leaves: when it has been rewritten, or would it leave now."""
     return _walked(_leaving(instance))
 
 
@@ -49,7 +49,10 @@ def read_bulk(instance: Instance, bulk: Bulk) -> Iterator[bytes]:
 
 
 def _leaving(instance: Instance) -> Source:
-    return instance._sealed or instance._source
+    if instance._sealed or instance._dataset is None:
+        return instance._sealed or instance._source
+    segments = instance.segments
+    return Source(segments, scan_segments(segments, instance.transfer_syntax))
 
 
 def _walked(source: Source) -> Level:

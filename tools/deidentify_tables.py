@@ -175,7 +175,9 @@ def safe_private(data: Path) -> list[dict[str, str]]:
         for row in csv.DictReader(lines):
             pattern = re.sub(r'""|"(?=,)', "", row["element_sig_pattern"]).strip()
             if match := PATTERN.match(pattern[pattern.rfind("](") + 1 :]):
-                found[match.groups()].add((row["private_disposition"] or "").strip().lower())
+                # Items cannot be looked into where no VR tells that they are there.
+                told = "" if row["vr"].strip() == "SQ" else row["private_disposition"] or ""
+                found[match.groups()].add(told.strip().lower())
     return [
         {"group": group, "creator": creator, "element": element}
         for (group, creator, element), told in sorted(found.items())

@@ -9,7 +9,7 @@ from typing import Literal
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from router import Context, ElementPath, Instance, Query, hookimpl, received
+from router import Context, ElementPath, Hold, Instance, Query, hookimpl, received
 
 from .gate import check_leaks
 from .identifiers import identifying_words
@@ -66,6 +66,8 @@ class Deidentify:
 
     @hookimpl
     def rewrite_instance(self, instance: Instance) -> None:
+        if self._reversible and self._map is None:
+            raise Hold("reversible, and there is no map: startup was not called")
         dataset = instance.dataset
         keeps_it = keeps_document(instance, self._rules)
         cleaned = clean_pixels(instance, self._rules)
@@ -93,6 +95,7 @@ class Deidentify:
     @hookimpl
     def rewrite_outgoing(self, instance: Instance) -> None:
         self.rewrite_instance(instance)
+        self.verify_instance(instance)  # which nobody calls for a destination
 
     @hookimpl
     def rewrite_query(self, query: Query) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from pydicom.datadict import keyword_for_tag
@@ -26,6 +27,7 @@ _NUMBERS = frozenset({"FL", "FD", "SL", "SS", "UL", "US", "SV", "UV", "AT"})
 _TOKEN_BYTES = re.compile(rb"[0-9a-z\x80-\xff]")
 _ANYWHERE = {"utf-8", "latin-1"}  # what text is in without being told
 _OVERLAP = 4096
+_SHORTEST_IN_BYTES = 5  # shorter runs are in a long waveform without meaning anything
 
 
 def check_leaks(instance: Instance, options: frozenset[str]) -> None:
@@ -35,7 +37,10 @@ def check_leaks(instance: Instance, options: frozenset[str]) -> None:
     _check_places(original, left)
     sought = needles(original, bool({FULL_DATES, MODIFIED_DATES} & options))
     codecs = original.codecs | {codec for level in left.all() for codec in level.codecs}
-    patterns = {each: needle for needle in sought for each in needle.encoded(codecs | _ANYWHERE)}
+    patterns: dict[bytes, list[Needle]] = defaultdict(list)
+    for needle in sought:
+        for pattern in needle.encoded(codecs | _ANYWHERE):
+            patterns[pattern].append(needle)
     header = left.scan.header.lower()
     suspects = [pattern for pattern in patterns if pattern in header]
     uids = {uid for uid in original.uids if uid.encode() in header}
@@ -62,7 +67,7 @@ def _check_places(original: Identifiers, left: Level) -> None:
 
 class _Search:
     def __init__(
-        self, instance: Instance, original: Identifiers, patterns: Mapping[bytes, Needle]
+        self, instance: Instance, original: Identifiers, patterns: Mapping[bytes, list[Needle]]
     ) -> None:
         self._instance = instance
         self._original = original
@@ -88,16 +93,14 @@ class _Search:
         self, level: Level, span: Span, value: bytes, here: list[bytes], place: str
     ) -> None:
         vr = span.vr if span.tag >> 16 & 1 else settled_vr(span.tag, span.vr)
-        texts = level.text(span) if vr in _TEXTS and span.vr in _TEXTS else None
-        for pattern in here:
-            needle = self._patterns[pattern]
+        is_text = vr in _TEXTS and span.vr in _TEXTS
+        texts = level.text(span) if is_text or span.vr == "UN" else ()
+        for pattern, needle in ((each, needle) for each in here for needle in self._patterns[each]):
             if vr in needle.not_in or vr in _NUMBERS:
                 continue
-            if texts is None:
-                found = _has_token(value, pattern)
-            else:
-                found = any(needle.pattern.search(text) for text in texts)
-            if found:
+            if any(needle.pattern.search(text) for text in texts):
+                raise _leak(needle.tag, place)
+            if not is_text and _is_in_bytes(value, pattern, needle):
                 raise _leak(needle.tag, place)
 
     def bulk(self, level: Level, path: str) -> None:
@@ -108,7 +111,7 @@ class _Search:
                     self.bulk(item, f"{path}{_name(span.tag)}.")
             elif span.tag not in _PIXELS and (bulk := level.bulk(span)):
                 for piece in self._pieces(bulk):
-                    self._piece(piece, f"{path}{_name(span.tag)}")
+                    self._piece(piece, span.vr in TEXT_VRS, f"{path}{_name(span.tag)}")
 
     def _pieces(self, bulk: Bulk) -> Iterator[bytes]:
         before = b""
@@ -117,13 +120,20 @@ class _Search:
             yield whole
             before = whole[-_OVERLAP:]
 
-    def _piece(self, piece: bytes, place: str) -> None:
-        for pattern, needle in self._patterns.items():
-            if pattern in piece and _has_token(piece, pattern):
-                raise _leak(needle.tag, place)
+    def _piece(self, piece: bytes, is_text: bool, place: str) -> None:
+        for pattern, several in self._patterns.items():
+            if pattern in piece and _is_in_bytes(piece, pattern, several[0], is_text):
+                raise _leak(several[0].tag, place)
         for found in _UID.findall(piece):
             if tag := self._original.uids.get(found.decode()):
                 raise _leak(tag, place)
+
+
+def _is_in_bytes(value: bytes, pattern: bytes, needle: Needle, is_text: bool = False) -> bool:
+    """Whether bytes have the pattern, and not by chance."""
+    if not is_text and len(pattern) < _SHORTEST_IN_BYTES:
+        return False
+    return needle.is_unspaced or _has_token(value, pattern)
 
 
 def _has_token(value: bytes, pattern: bytes) -> bool:

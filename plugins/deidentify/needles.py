@@ -22,8 +22,14 @@ if TYPE_CHECKING:
 _ESCAPES = re.compile(rb"\x1b[$()\x2d-\x2f]{1,2}[@-~]")
 _BETWEEN = ("", " ", "^", ", ", ",", "_", "-", ".")
 _DATE = re.compile(r"(\d{4})\.?(\d\d)\.?(\d\d)")
+_WORD = re.compile(r"[^\W_]+")
+_LONG_WORD = re.compile(r"[^\W_]{4,}")
 _LONG_NUMBER = re.compile(r"(?<![^\W_])\d{5,}(?![^\W_])")
-_NUMERIC_VRS = frozenset({"AS", "DA", "DS", "DT", "IS", "TM"})
+_DIGITS = re.compile(r"[\d.]+")
+# A number may be any number where numbers belong, a long one only a date or a time.
+_NUMERIC_VRS = frozenset({"AS", "DA", "DS", "DT", "IS", "TM", "UI"})
+_LONG_NUMERIC_VRS = _NUMERIC_VRS - {"DS", "IS"}
+_LONG = 6
 
 
 @dataclass(frozen=True)
@@ -36,10 +42,15 @@ class Needle:
     is_date: bool = False
 
     @property
+    def is_unspaced(self) -> bool:
+        """Whether it is in a script without spaces, in which nothing tells a whole token."""
+        return not self.text[0].isascii() and self.text[0].lower() == self.text[0].upper()
+
+    @property
     def pattern(self) -> re.Pattern[str]:
-        """The text as a whole token; scripts without spaces have none, nor has a date its time."""
+        """The text as a whole token; of a date a time may follow."""
         escaped = re.escape(self.text)
-        if not self.text[0].isascii() and self.text[0].lower() == self.text[0].upper():
+        if self.is_unspaced:
             return re.compile(escaped)
         after = r"(?!\d(?!\d{3}))" if self.is_date else r"(?![^\W_])"
         return re.compile(rf"(?<![^\W_]){escaped}{after}", re.IGNORECASE)
@@ -85,7 +96,9 @@ def _of_name(tag: int, name: str) -> Iterator[Needle]:
         weak = [part for part in parts if not is_telling_name(part)]
         for part in parts:
             if part not in weak:
-                yield from (Needle(tag, each) for each in spellings(part))
+                for word in {part, "".join(_WORD.findall(part)), *_LONG_WORD.findall(part)}:
+                    if is_telling_name(word):
+                        yield from (Needle(tag, each) for each in spellings(word))
         first_two = parts[:2]
         if len(first_two) == 2 and len(weak) == len(parts) and not all(map(is_ordinary, first_two)):
             for pair in permutations(first_two):
@@ -98,9 +111,8 @@ def _of_id(tag: int, text: str) -> Iterator[Needle]:
     numbers = _LONG_NUMBER.findall(text)
     for each in {text, plain, plain.lstrip("0"), *numbers}:
         if is_telling_id(each):
-            # A number may be any number where numbers belong.
-            numeric = each.replace(".", "").isdigit()
-            yield Needle(tag, each, _NUMERIC_VRS if numeric else frozenset())
+            numeric = _NUMERIC_VRS if len(each) < _LONG else _LONG_NUMERIC_VRS
+            yield Needle(tag, each, numeric if _DIGITS.fullmatch(each) else frozenset())
 
 
 def _of_address(tag: int, text: str) -> Iterator[Needle]:

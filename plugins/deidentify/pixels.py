@@ -92,8 +92,20 @@ def clean_pixels(instance: Instance, rules: Iterable[PixelRule]) -> bool:
             raise Hold(f"it is {risk}, in which text may be burned in, and no rule says where")
         return False
     if rule.rectangles:
+        _require_inside(rule.rectangles, dataset)
         instance.blank(rule.rectangles)
     return True
+
+
+def _require_inside(rectangles: Iterable[tuple[int, int, int, int]], dataset: Dataset) -> None:
+    """A rectangle beside the image is of another kind of image: its text would stay."""
+    rows, columns = int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0)
+    for x, y, width, height in rectangles:
+        if x >= columns or y >= rows:
+            raise Hold(
+                f"the rule's rectangle [{x}, {y}, {width}, {height}] is outside of the image "
+                f"({columns} x {rows}): give the rule Rows and Columns"
+            )
 
 
 def keeps_document(instance: Instance, rules: Iterable[PixelRule]) -> bool:

@@ -65,8 +65,9 @@ def dummy(tag: int, vr: str) -> DataElement:
 
 def emptied(tag: int, vr: str) -> DataElement:
     """The element without a value (action Z)."""
-    none: dict[str, object] = {"SQ": [], "UN": b""} | dict.fromkeys(BINARY_VRS, b"")
-    return element(tag, vr, none.get(vr, ""))
+    if vr == "SQ":
+        return element(tag, vr, [])
+    return element(tag, vr, b"" if vr in BINARY_VRS or vr == "UN" else "")
 
 
 def code(value: str, scheme: str, meaning: str) -> Dataset:

@@ -27,9 +27,7 @@ _ABOUT = (
 _NONCE = 12
 
 
-def _stand_ins(
-    dataset: Dataset, about: str, uids: Mapping[str, str]
-) -> list[tuple[str, str, str]]:
+def _stand_ins(dataset: Dataset, about: str, uids: Mapping[str, str]) -> list[tuple[str, str, str]]:
     """What the UIDs and the pseudonym that are given stand for."""
     rows = [("uid", given, uid) for given, uid in uids.items()]
     pseudonym = str(dataset.get("PatientID") or "")

@@ -6,9 +6,9 @@ import inspect
 import re
 
 import pytest
-
 from router.plugins.deidentify import Deidentify
 from router.plugins.deidentify.profile import OPTIONS
+
 from tests.conftest import REPOSITORY
 from tests.routing.helpers import read_config
 

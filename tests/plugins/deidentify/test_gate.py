@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+from router.plugins.deidentify import Deidentify
 from router.plugins.leak_gate import LeakGate
 
 from router import Hold
 from router.testing import make_instance
-from tests.plugins.deidentify.making import deidentified
+from tests.plugins.deidentify.making import SECRET, deidentified
 
 
 def patient(**more: object) -> Dataset:
@@ -126,6 +127,44 @@ def test_a_name_is_found_in_bytes_of_no_text(tmp_path, codec, size):
     assert held(original, tmp_path, lambda _: None) is not None
 
 
+@pytest.mark.parametrize("size", [10, 100_000])
+def test_a_name_in_a_script_without_spaces_is_found_in_the_midst_of_others(tmp_path, size):
+    original = patient(SpecificCharacterSet="ISO_IR 192", PatientName="王^小東")
+    left = put("TextValue", "病" * size + "王小東" + "人" * size)
+    assert held(original, tmp_path, left) is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "left"),
+    [
+        ("O'Hanrahan^Pat", "OHANRAHAN"),
+        ("Meyer-Landshut^Ida", "Frau Landshut"),
+        ("Meyer-Landshut^Ida", "MeyerLandshut"),
+    ],
+)
+def test_names_of_several_words_are_found_by_each(tmp_path, name, left):
+    assert held(patient(PatientName=name), tmp_path, put("TextValue", left)) is not None
+
+
+def test_ids_are_found_among_numbers_where_they_can_be_no_other(tmp_path):
+    original = patient(PatientID="7719382", StudyID="10008")
+    assert held(original, tmp_path, put("SeriesNumber", "7719382")) is not None
+    ordinary = patient(PatientID="101010", AccessionNumber="1500", StudyID="10008")
+
+    def numbers(dataset: Dataset) -> None:
+        dataset.AcquisitionTime, dataset.RepetitionTime = "101010", "1500"
+
+    assert held(ordinary, tmp_path, numbers) is None
+
+
+def test_short_patterns_are_not_found_in_long_noise(tmp_path):
+    import random
+
+    original = patient(PatientName="Kuo^Ngo", PatientID="4711")
+    original.add_new(0x54001010, "OW", random.Random(1).randbytes(3_000_000))
+    assert held(original, tmp_path, lambda _: None) is None
+
+
 def test_pixels_are_not_searched(tmp_path):
     original = patient()
     original.add_new(0x7FE00010, "OW", b" Zimmermann " * 100)
@@ -191,6 +230,13 @@ def test_the_gate_is_behind_deidentify_unless_it_is_turned_off(tmp_path):
     with pytest.raises(Hold, match="the original PatientName is still in FilterType"):
         deidentified(original, tmp_path)
     deidentified(original, tmp_path, leak_gate=False)
+
+
+def test_the_gate_is_behind_deidentify_in_a_destinations_chain_as_well(tmp_path):
+    plugin = Deidentify(SECRET)
+    plugin.rewrite_outgoing(make_instance(patient(), tmp_path))
+    with pytest.raises(Hold, match="the original PatientName is still in FilterType"):
+        plugin.rewrite_outgoing(make_instance(patient(FilterType="ZIMMERMANN"), tmp_path))
 
 
 def test_deidentifying_twice_is_no_leak(tmp_path):

@@ -132,6 +132,12 @@ routes: [{name: r, chain: [deid], to: [pacs]}]
     assert list(pixels[7]) == [200] * 6 + [0, 0]
 
 
+def test_a_rectangle_beside_the_image_is_held(tmp_path):
+    rule = {"when": Any(), "blank": [(8, 0, 4, 4)]}
+    with pytest.raises(Hold, match=r"\[8, 0, 4, 4\] is outside of the image \(8 x 8\)"):
+        deidentified(image(ULTRASOUND), tmp_path, pixels=[rule])
+
+
 @pytest.mark.parametrize(
     "name",
     [
