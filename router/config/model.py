@@ -92,6 +92,7 @@ class DestinationConfig(Model):
     when_full: Literal["refuse", "discard"] = "refuse"
     resend: Literal["always", "never", "if_changed"] = "always"
     loop_guard: v.Count = 10
+    when_removed: Literal["refuse", "drain", "discard"] = "refuse"
     fallback: str | None = None
     priority: v.Priority = 0
     required: bool = False
@@ -221,7 +222,9 @@ AnyDestination = Annotated[
 
 
 class Config(Model):
-    """One configuration, whole; `lints` are what is allowed in it but worth a look."""
+    """One configuration, whole; `lints` are what is allowed in it but worth a look, `leaving` the
+    destinations that only an earlier one had, of which something may wait.
+    """
 
     spool: Spool = _written({})
     listeners: Mapping[v.Name, Listener] = _written({})
@@ -237,3 +240,4 @@ class Config(Model):
     include: v.Many[str] = ()
     tests: tuple[Example, ...] = ()
     lints: Annotated[tuple[Mistake, ...], _AsBuilt] = _added("lints", default=())
+    leaving: Annotated[frozenset[str], _AsBuilt] = _added("leaving", default=frozenset())

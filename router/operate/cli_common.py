@@ -13,6 +13,7 @@ from router.config.units import duration
 from router.operate import control
 from router.operate.actions import Actions
 from router.operate.generation import read_config, read_settings
+from router.operate.spool_place import find_spool
 from router.spool import Spool, SpoolError, SpoolLocked
 
 if TYPE_CHECKING:
@@ -82,14 +83,13 @@ def settings(given: Path | None) -> Config:
 
 def ask(given: Path | None, action: str, **arguments: Any) -> Any:  # noqa: ANN401 - JSON
     """Have an action carried out by the running router, or on its ledger where none runs."""
-    config = settings(given)
-    directory = config.spool.directory
+    path = find_config(given)
     try:
-        return control.call(directory, action, **arguments)
+        return control.call(find_spool(path), action, **arguments)
     except control.ControlError as error:
         fail(str(error))
     except control.NotRunning:
-        return _ask_ledger(config, action, arguments)
+        return _ask_ledger(settings(path), action, arguments)
 
 
 def _ask_ledger(config: Config, action: str, arguments: dict[str, Any]) -> Any:  # noqa: ANN401

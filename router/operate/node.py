@@ -22,6 +22,7 @@ from router.operate.generation import read_config
 from router.operate.generations import Generations
 from router.operate.history import History
 from router.operate.housekeeping import Housekeeping
+from router.operate.leaving import Leaving
 from router.operate.listeners import Listeners, close
 from router.operate.live import Live
 from router.operate.log import follow as log_as
@@ -84,9 +85,10 @@ class Node:
         """Raises OSError for a port or directory that cannot be had, SpoolError, and of plugins
         HookFailed, PluginError, ConfigError.
         """
-        config = self._first
         self._open_spool()
         ledger = self.spool.ledger
+        self._leaving = Leaving(ledger, self.spool.directory)
+        config = self._leaving.remembered(self._first)
         self.history = History(self.spool.directory / "history", self.path)
         with reading(self._files):
             number = self.history.begin(self._files)
@@ -139,6 +141,7 @@ class Node:
         before = self.generations.current
         config = read_config(path)
         refuse_what_needs_a_restart(config, before.config, path)
+        config = self._leaving.judge(config, before.config, path, self.generations.older)
         generation = build_generation(config, number, self._plugins, before)
         opened: dict[Place, Acceptor] = {}
         try:
@@ -168,6 +171,7 @@ class Node:
             if generation.outgoing(name) != before.outgoing(name)
         ]
         self.deliveries.follow(config.destinations, config.timezone, renewed)
+        self._leaving.follow(config, before.config)
         self._alarms.follow(config)
         self._actions.config = config
         self._use_workers()
@@ -179,8 +183,10 @@ class Node:
     def tidy(self) -> None:
         """End what earlier generations have left, where nobody uses it any more."""
         self.listeners.tidy()
-        if self.generations.older and self.generations.tidy():
-            self._use_workers()
+        if self.generations.older:
+            self._leaving.discard()
+            if self.generations.tidy():
+                self._use_workers()
 
     def _open_spool(self) -> None:
         try:
@@ -255,11 +261,18 @@ def run_node(path: Path, config: Config, files: Files) -> int:
 
     threading.excepthook = thread_failed
 
-    def reread(_: int, __: object) -> None:
-        threading.Thread(target=node.reloading.reload, args=("SIGHUP",), name="reload").start()
+    started = threading.Event()
 
+    def reread() -> None:
+        started.wait()
+        node.reloading.reload("SIGHUP")
+
+    def hung_up(_: int, __: object) -> None:
+        threading.Thread(target=reread, name="reload", daemon=True).start()
+
+    signal.signal(signal.SIGHUP, hung_up)
     node.start()
-    signal.signal(signal.SIGHUP, reread)
+    started.set()
     print(node.greeting(), flush=True)
     stopping.wait()
     stopping.run(node.stop)

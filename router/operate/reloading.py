@@ -130,7 +130,8 @@ class Reloading:
         self.refusals += 1
         self._remember(lambda: self._history.add_refused(files, by, reason))
         log.error("config.refused by=%s reason=%s", by, reason)
-        return Outcome("refused", self._history.current, reason, report(mistakes))
+        shown = report(mistakes) if mistakes else ""
+        return Outcome("refused", self._history.current, reason, shown)
 
     def _remember(self, add: Callable[[], None]) -> None:
         """A history that cannot be written keeps nothing from being in effect."""

@@ -19,6 +19,7 @@ def needs_attention(status: Status, now: datetime | None = None) -> list[str]:
     summary = status["summary"]
     return [
         *_storage(status),
+        *_configuration(status, now),
         *(
             sentence
             for destination in summary["destinations"]
@@ -98,6 +99,14 @@ def duration(seconds: float) -> str:
     parts = [(days, "d"), (hours, "h"), (minutes, "min"), (left, "s")]
     shown = [f"{number} {unit}" for number, unit in parts if number]
     return " ".join(shown[:2]) or "0 s"
+
+
+def _configuration(status: Status, now: datetime) -> Iterator[str]:
+    if refused := status.get("refused"):
+        yield (
+            f"the configuration that is there since {_since(refused['since'], now)} is not in "
+            f"effect, generation {status['generation']} is: {refused['reason']}"
+        )
 
 
 def _storage(status: Status) -> Iterator[str]:

@@ -82,8 +82,9 @@ class ServedAssociation(Asking):
         finally:
             self.dul.reader.abandon()
             self._log_failure()
-            if self._session is not None:
-                tell(self._session.ended, how)
+            session, self._session = self._session, None  # pynetdicom's objects refer in circles
+            if session is not None:
+                tell(session.ended, how)
             self.kill()
 
     def _negotiate(self, request_pdu: bytes, service: Service) -> bool:
