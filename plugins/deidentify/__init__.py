@@ -4,7 +4,7 @@
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
@@ -19,9 +19,11 @@ from .profile import BASIC_PROFILE_CODE, CODES, FULL_DATES, MODIFIED_DATES, Acti
 from .pseudonyms import Pseudonyms
 from .querying import Asked, words_of
 from .replacing import code
-from .reversal import ReversalMap
 from .rewriting import Rewriting
 from .surrogates import Surrogates
+
+if TYPE_CHECKING:
+    from .reversal import ReversalMap
 
 _DOCUMENT = 0x00420011
 _CLEAN_TEXT = frozenset(
@@ -57,12 +59,12 @@ class Deidentify:
         self._cleans = bool(chosen & _CLEAN_TEXT)
         self._leak_gate = leak_gate
         self._reversible = reversible
-        self._map = ReversalMap(map, self._surrogates) if map else None
+        self._map = _reversal_map(map, self._surrogates) if map else None
 
     @hookimpl
     def startup(self, context: Context) -> None:
         if self._reversible and self._map is None:
-            self._map = ReversalMap(context.directory / "map.sqlite", self._surrogates)
+            self._map = _reversal_map(context.directory / "map.sqlite", self._surrogates)
 
     @hookimpl
     def rewrite_instance(self, instance: Instance) -> None:
@@ -144,6 +146,12 @@ class Deidentify:
         dates = {FULL_DATES: "UNMODIFIED", MODIFIED_DATES: "MODIFIED"}
         told = next((dates[option] for option in dates if option in options), "REMOVED")
         dataset.LongitudinalTemporalInformationModified = told
+
+
+def _reversal_map(path: Path, surrogates: Surrogates) -> "ReversalMap":
+    from .reversal import ReversalMap  # and cryptography, which few chains need
+
+    return ReversalMap(path, surrogates)
 
 
 def _refuse_contradictions(options: set[Option]) -> None:
