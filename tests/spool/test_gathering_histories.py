@@ -8,7 +8,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from router.spool import HeldCopy, PlannedCopy, Selection, Skipped, Spool
@@ -17,7 +17,7 @@ from .making import ASSOCIATION, accept, processed
 from .test_gathering import Studies
 
 SENDERS = [dataclasses.replace(ASSOCIATION, calling_ae_title=f"CT{n}") for n in range(3)]
-STUDIES, ROUTES = ("1.2", "1.3"), ("ai", "vna")
+STUDIES, ROUTES = ("1.2", "1.3"), ("ai",)
 STEPS = st.one_of(
     st.tuples(
         st.just("arrive"),
@@ -26,9 +26,12 @@ STEPS = st.one_of(
         st.sampled_from(ROUTES),
         st.booleans(),
     ),
+    st.tuples(st.just("begin"), st.sampled_from(SENDERS)),
     st.tuples(st.just("end"), st.sampled_from(SENDERS)),
-    st.tuples(st.just("process"), st.sampled_from(["processed", "skipped", "held"])),
+    st.tuples(st.just("process"), st.sampled_from(["processed", "processed", "skipped", "held"])),
+    st.tuples(st.just("process"), st.just("held")),
     st.tuples(st.just("release")),
+    st.tuples(st.just("quiet")),
     st.tuples(st.just("quiet")),
     st.tuples(st.just("restart")),
 )
@@ -71,8 +74,15 @@ class Model:
             self.rounds[copy.key].append(copy)
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.lists(STEPS, max_size=25))
+ONE = ("arrive", SENDERS[0], "1.2", "ai", False)
+CHAIN = ("arrive", SENDERS[0], "1.2", "ai", True)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(STEPS, min_size=12, max_size=40))
+@example([CHAIN, ("process", "held"), ("quiet",), ("release",), ("process", "processed")])
+@example([ONE, CHAIN, ("quiet",), ("process", "processed"), ("quiet",), ONE, ("quiet",)])
+@example([("begin", SENDERS[0]), ONE, ("quiet",), ("end", SENDERS[0]), ("quiet",), ONE])
 def test_every_processed_copy_is_told_of_once_with_those_it_came_with(steps):
     with tempfile.TemporaryDirectory() as folder:
         play(Path(folder), [*steps, ("restart",), ("quiet",)])
@@ -103,14 +113,17 @@ def play(folder: Path, steps) -> None:
 
 
 def arrive(spool, model, uid, sender, study, route, has_chain) -> None:
-    if sender not in model.open:
-        spool.ledger.association_began(sender)
-        model.open.add(sender)
     planned = PlannedCopy(route, (), has_chain, study_quiet=60.0)
     accept(spool, planned, uid=uid, study_instance_uid=study, association=sender)
     copy = Copy(uid, sender, (route, study), "received" if has_chain else "processed")
     model.copies[uid] = copy
     model.rounds[copy.key].append(copy)
+
+
+def begin(spool, model, _, sender) -> None:
+    if sender not in model.open:
+        spool.ledger.association_began(sender)
+        model.open.add(sender)
 
 
 def end(spool, model, _, sender) -> None:
