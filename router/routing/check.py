@@ -82,14 +82,15 @@ def check_start(
     What is started is ended again: a new configuration is tried before the old one goes.
     """
     routes, destinations = worker_specs(config)
-    chains = [
-        (chain, spec)
-        for chain, spec in (
-            *((route.chain, routes[route.name]) for route in config.routes),
-            *((config.destinations[name].chain, spec) for name, spec in destinations.items()),
-        )
-        if any(link.plugin.key not in started for link in spec.links)
-    ]
+    known, chains = set(started), []
+    for chain, spec in (
+        *((route.chain, routes[route.name]) for route in config.routes),
+        *((config.destinations[name].chain, spec) for name, spec in destinations.items()),
+    ):
+        keys = {link.plugin.key for link in spec.links}
+        if not keys <= known:
+            chains.append((chain, spec))
+            known |= keys
     if not chains:
         return []
     pool = WorkerPool(1, plugins_directory, plugins_directory)

@@ -109,8 +109,19 @@ def worker_specs(config: Config) -> tuple[dict[str, ChainSpec], dict[str, ChainS
     destinations = {
         name: chain_spec(settings.chain, config) for name, settings in config.destinations.items()
     }
-    generation = _digest((routes, destinations))
+    generation = _digest([_told_apart(routes), _told_apart(destinations)])
     return _of_generation(routes, generation), _of_generation(destinations, generation)
+
+
+def _told_apart(specs: Mapping[str, ChainSpec]) -> list[object]:
+    """What makes chains others, by name; each alone, so that what they share does not count."""
+    found: list[object] = []
+    for name, spec in sorted(specs.items()):
+        if spec.links:
+            links = [(link.plugin.key, _digest(link.when), link.timeout) for link in spec.links]
+            rest = _digest((sorted(spec.destinations), spec.timezone, spec.character_sets))
+            found.append((name, links, rest))
+    return found
 
 
 def _of_generation(specs: Mapping[str, ChainSpec], generation: str) -> dict[str, ChainSpec]:
@@ -143,9 +154,7 @@ def plugin_spec(use: PluginUse, timezone: ZoneInfo | None = None) -> PluginSpec:
 def _digest(value: object) -> str:
     """The same for equal values, wherever in a configuration they stand."""
     written = io.BytesIO()
-    pickler = _ByValue(written)
-    pickler.fast = True  # otherwise what is one object and what are two equal ones would differ
-    pickler.dump(value)
+    _ByValue(written).dump(value)
     return hashlib.sha256(written.getvalue()).hexdigest()
 
 
