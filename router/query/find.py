@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("router.query")
 
 PENDING, CANCELLED = 0xFF00, 0xFE00
-_RETRIEVE_AE_TITLE = 0x00080054
+_TOGETHER = 32  # matches to a write
 _STEPS = "ScheduledProcedureStepSequence"
 _STEP_ID = "ScheduledProcedureStepID"
 
@@ -61,6 +61,7 @@ class Find:
         self._injected = tuple(tag for tag in asked.scan.elements if tag not in requested)
         self._channel = Channel(exchange.wake)
         self._sent = 0
+        self._ready: list[QueryResponse] = []
         self._syntaxes: dict[int, str] = {}  # that upstreams answer in
         self._finals: dict[int, QueryResponse | Failed] = {}
 
@@ -113,6 +114,7 @@ class Find:
                 break
             for index, response in self._channel.take():
                 self._take(index, response, discard=ended is not None)
+            self._flush()
             if len(self._finals) < len(askers):
                 self._exchange.wait(max(min(1.0, deadline - time.monotonic()), 0.05))
         if ended is None:
@@ -147,7 +149,8 @@ class Find:
         who = self._upstreams[index]
         try:
             match = Identifier(data, self._syntaxes.get(index, self._syntax))
-            self._entry.provenance.note(match, who.name)
+            if self._merger is not None:
+                self._entry.provenance.note(match, who.name)
             return match.in_syntax(self._syntax)
         except ValueError:
             log.warning("query.unreadable_match entry=%s upstream=%s", self._entry.name, who.name)
@@ -163,17 +166,20 @@ class Find:
             why = str(failure) if isinstance(failure, HookFailed) else "it cannot be rewritten"
             log.error("query.match_withheld entry=%s reason=%s", self._entry.name, why)
             return
-        self._exchange.send(QueryResponse(status, identifier=leaving.data))
+        self._ready.append(QueryResponse(status, identifier=leaving.data))
+        if len(self._ready) >= _TOGETHER:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._ready:
+            ready, self._ready = self._ready, []
+            self._exchange.send(*ready)
 
     def _leaving(self, match: Identifier) -> Identifier:
         match = self._entry.rewritten_match(match)
-        changes: dict[int, tuple[str, str] | None] = {
-            tag: None for tag in self._injected if match.has(tag)
-        }
-        if match.has(_RETRIEVE_AE_TITLE):
-            changes[_RETRIEVE_AE_TITLE] = ("AE", self._entry.association.called_ae_title)
-        if changes:
-            match = match.replaced(changes)
+        if added := [tag for tag in self._injected if match.has(tag)]:
+            match = match.replaced(dict.fromkeys(added))
+        match = match.naming(self._entry.association.called_ae_title)
         if self._injected_step:
             match = match.edited(_without_step)
         return match.in_character_set(self._wanted) if self._wanted else match
@@ -185,6 +191,7 @@ class Find:
                 if self._exchange.is_cancelled:
                     return QueryResponse(CANCELLED)
                 self._send(match, status)
+            self._flush()
         failures = [self._failure(index) for index in range(len(self._upstreams))]
         failed = [failure for failure in failures if failure]
         for failure in failed:

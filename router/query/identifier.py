@@ -35,6 +35,10 @@ LEVEL = parse_path("QueryRetrieveLevel")
 _SPECIFIC_CHARACTER_SET = 0x00080005
 _SHORT_HEADER = struct.Struct("<HH2sH")
 _IMPLICIT_HEADER = struct.Struct("<HHL")
+_TAG = struct.Struct("<HH")
+_LENGTH = struct.Struct("<L")
+_RETRIEVE_AE_TITLE = 0x00080054
+_SHORT_VRS = frozenset((b"AE", b"CS", b"DA", b"DT", b"IS", b"LO", b"PN", b"SH", b"TM", b"UI"))
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,46 @@ class Identifier:
             at = end
         pieces.append(self.data[at:])
         return Identifier(b"".join(pieces), self.transfer_syntax)
+
+    def naming(self, ae_title: str) -> Identifier:
+        """With another Retrieve AE Title, if it has one.
+
+        Read only as far as that: a result may have tens of thousands of matches.
+        """
+        found = self._leading(_RETRIEVE_AE_TITLE)
+        if found is None:
+            there = self.has(_RETRIEVE_AE_TITLE)
+            return self.replaced({_RETRIEVE_AE_TITLE: ("AE", ae_title)}) if there else self
+        start, end = found
+        if start == end:
+            return self
+        named = self._encoded(_RETRIEVE_AE_TITLE, "AE", ae_title)
+        return Identifier(self.data[:start] + named + self.data[end:], self.transfer_syntax)
+
+    def _leading(self, tag: int) -> tuple[int, int] | None:
+        """Where an element of group 0008 lies, an empty range where it is not there; None where
+        what comes before it has to be looked into.
+        """
+        data, at = self.data, 0
+        explicit = self.transfer_syntax == EXPLICIT_LITTLE_ENDIAN
+        while at + 8 <= len(data):
+            group, element = _TAG.unpack_from(data, at)
+            here = group << 16 | element
+            if here > tag:
+                break
+            if explicit:
+                if data[at + 4 : at + 6] not in _SHORT_VRS:
+                    return None
+                end = at + 8 + data[at + 6] + (data[at + 7] << 8)
+            else:
+                (length,) = _LENGTH.unpack_from(data, at + 4)
+                end = at + 8 + length
+            if end > len(data):
+                return None
+            if here == tag:
+                return at, end
+            at = end
+        return at, at
 
     def _encoded(self, tag: int, vr: str, text: str) -> bytes:
         value = text.encode("ascii", "replace")

@@ -168,6 +168,7 @@ class Asker(threading.Thread):
                 if response is None:
                     continue
                 self._channel.put((self._index, response))
+                self.touch()  # a requestor that takes its time is no silence of the upstream
                 if response.is_last:
                     break
             association.release()

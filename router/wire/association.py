@@ -69,10 +69,14 @@ class Association(pynetdicom.association.Association):
         self, context_id: int, command: bytes, data_set: Sequence[Segment] | None = None
     ) -> None:
         """Send a message past the state machine, which P-DATA does not move (PS3.8 DT-1)."""
+        heed_abort = not self.dul.reader.mid_message
+        self.writer.send(context_id, command, data_set, heed_abort=heed_abort)
+
+    @property
+    def writer(self) -> MessageWriter:
         if self._writer is None:
             self._writer = MessageWriter(self.stream, self.peer_maximum_pdu)
-        heed_abort = not self.dul.reader.mid_message
-        self._writer.send(context_id, command, data_set, heed_abort=heed_abort)
+        return self._writer
 
     def begin(self, context_id: int, command: bytes) -> Target | None:
         """A command set has arrived; where its data set goes."""

@@ -46,20 +46,20 @@ class Exchange:
             for context_id, context in self._association._accepted_cx.items()
         }
 
-    def send(self, response: QueryResponse) -> None:
-        """Send a response, and see what has come meanwhile; waits for a slow requestor.
+    def send(self, *responses: QueryResponse) -> None:
+        """Send responses, and see what has come meanwhile; waits for a slow requestor.
 
         Raises `WireError` when the association is over.
         """
         self._raise_if_gone()
-        identifier = response.identifier
-        self._association.send_message(
+        association = self._association
+        association.writer.send_small(
             self._request.context_id,
-            encode_query_response(self._request, response),
-            None if identifier is None else [identifier],
+            [(encode_query_response(self._request, each), each.identifier) for each in responses],
+            heed_abort=not association.dul.reader.mid_message,
         )
-        if not response.is_last:
-            self._association.refresh()
+        if not responses[-1].is_last:
+            association.refresh()
 
     def wait(self, timeout: float) -> None:
         """Wait until the requestor says something, `wake` is called, or `timeout` seconds."""

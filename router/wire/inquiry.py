@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from router.wire.errors import ProtocolViolation, WireError
@@ -120,10 +119,9 @@ class Inquiry:
         """A response has begun; where its Identifier goes."""
         if command.responded_message_id != self._request.message_id:
             raise ProtocolViolation("response to no request of ours", INVALID_PARAMETER)
-        response = query_response(command, None)
         if command.has_data_set:
-            return Identifier(lambda data: self._take(replace(response, identifier=data)))
-        self._take(response)
+            return Identifier(lambda data: self._take(query_response(command, data)))
+        self._take(query_response(command, None))
         return None
 
     def _take(self, response: QueryResponse) -> None:

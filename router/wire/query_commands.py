@@ -36,10 +36,10 @@ def query_request(
 def query_response(command: CommandSet, identifier: bytes | None) -> QueryResponse:
     """What a response says; raises `ProtocolViolation` without a Status."""
     said = commands.response(command)
+    if command.elements.keys().isdisjoint(_COUNTS):
+        return QueryResponse(said.status, said.error_comment, identifier)
     remaining, *others = (command.number(element) for element in _COUNTS)
-    counts = None
-    if remaining is not None or any(number is not None for number in others):
-        counts = SubOperations(remaining, *(number or 0 for number in others))
+    counts = SubOperations(remaining, *(number or 0 for number in others))
     return QueryResponse(said.status, said.error_comment, identifier, counts)
 
 

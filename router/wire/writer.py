@@ -46,6 +46,20 @@ class MessageWriter:
         self._left = 0  # of the command set or data set
         self._room = 0  # of the fragment
 
+    def send_small(
+        self, context_id: int, messages: Sequence[tuple[bytes, bytes | None]], *, heed_abort: bool
+    ) -> None:
+        """Send several (command set, data set) that are in memory, in as few writes as it takes."""
+        self._context_id = context_id
+        self._heed_abort = heed_abort
+        for command, data_set in messages:
+            self._begin(_COMMAND, len(command))
+            self._put(memoryview(command))
+            if data_set is not None:
+                self._begin(0, len(data_set))
+                self._put(memoryview(data_set))
+        self._flush()
+
     def send(
         self,
         context_id: int,
