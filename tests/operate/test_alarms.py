@@ -188,7 +188,6 @@ def test_the_watch_tells_by_itself(spool, tmp_path, wait_until):
 
 def test_without_times_nothing_is_told(spool, tmp_path):
     watch = Alarms(spool.ledger, configured(tmp_path, alerts="{after: []}"), tmp_path)
-    watch.start()
-    watch.join(20)
-    assert not watch.is_alive()
+    accept(spool, planned("pacs"))
+    assert watch.look(datetime.now(UTC) + timedelta(days=900)) == []
     assert math.isinf(configured(tmp_path).destinations["pacs"].bandwidth)
