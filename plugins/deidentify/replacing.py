@@ -33,6 +33,7 @@ _DUMMIES: dict[str, object] = {
     "DA": DUMMY_DATE,
     "DT": DUMMY_DATE + "000000",
     "TM": "000000",
+    "UI": "2.25.0",
     "UR": "http://anonymized.invalid",
 }
 _WORD = re.compile(r"[^\W_]+")

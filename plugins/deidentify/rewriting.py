@@ -42,10 +42,11 @@ if TYPE_CHECKING:
 
     Found = DataElement | RawDataElement
 
+_OF_VALUES = (Action.SHIFT, Action.CLEAN_DEVICE)  # what is done to no sequence
 _CONTENT_SEQUENCE = 0x0040A730
 # What makes a code: of its own it names nobody, and cleaned it would mean nothing.
 _CODES = frozenset({0x00080100, 0x00080102, 0x00080103, 0x00080119, 0x00080120, 0x0008010F})
-_TIME = re.compile(r"[\d:. -]*|[+-]\d{4}")
+_TIME = re.compile(r"(?:\d\d(?::?\d\d(?::?\d\d(?:\.\d{1,6})?)?)?|[+-]\d{4})?")
 
 
 class Mode(Enum):
@@ -124,6 +125,9 @@ class Rewriting:
     def _sequence(
         self, dataset: Dataset, tag: BaseTag, found: Found, action: Action, mode: Mode
     ) -> None:
+        is_listed = int(tag) in self._everywhere
+        if (is_listed and settled_vr(tag, "SQ") != "SQ") or action in _OF_VALUES:
+            raise Hold(f"{tag} is a sequence, and should be none")
         if action is Action.EMPTY:
             dataset[tag] = emptied(tag, "SQ")
             return
@@ -191,13 +195,15 @@ class Rewriting:
         return made
 
     def _shift(self, dataset: Dataset, tag: BaseTag, vr: str, texts: list[str]) -> None:
+        """Move dates, leave times and time zones; what is none of them gets a dummy."""
         if vr in ("DA", "DT"):
             moved = [shifted(text, self._days) for text in texts]
             if texts and None not in moved:
                 dataset[tag] = element(tag, vr, moved[0] if len(moved) == 1 else moved)
                 return
-        if not all(_TIME.fullmatch(text) for text in texts) or vr in ("DA", "DT"):
-            dataset[tag] = dummy(tag, vr)
+        elif dataset[tag].VR in ("TM", "SH") and all(map(_TIME.fullmatch, texts)):
+            return
+        dataset[tag] = dummy(tag, vr)
 
     def _clean(self, dataset: Dataset, tag: BaseTag, vr: str, texts: list[str]) -> None:
         if vr not in TEXT_VRS:

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 from itertools import cycle
+from typing import TYPE_CHECKING
 
 import pytest
 from pydicom._dicom_dict import DicomDictionary
 from pydicom.dataset import Dataset
+from router.plugins.deidentify import Deidentify
 
+from router import Hold
+from router.dataset import FileRange, scan_segments
+from router.dataset.encoding import EXPLICIT_LITTLE, ITEM
+from router.instance import Instance, Source
 from router.testing import make_instance
 from tests.plugins.deidentify.making import (
     ENCODINGS,
+    MODIFIED,
     POSSIBLE,
     ROWS,
+    SECRET,
     WRITTEN,
     Markers,
     allowed_pairs,
@@ -24,6 +33,10 @@ from tests.plugins.deidentify.making import (
     vr_of,
 )
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CLEANING = ("clean_descriptors", "clean_structured_content", "clean_graphics", MODIFIED)
 ONE = [(), *((option,) for option in POSSIBLE)]
 DOCUMENT = [{"when": type("Any", (), {"matches": lambda self, _: True})(), "document": "replace"}]
 
@@ -67,6 +80,36 @@ def test_nothing_of_the_profile_is_left_with_any_one_or_two_options(
     marked, tmp_path, options, encoding
 ):
     assert leaks(marked, tmp_path, options, encoding) == []
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("options", [(), CLEANING], ids=["basic", "clean"])
+@pytest.mark.parametrize("vr", ["LO", "UN", "OB", "PN", "UI", "DA", "TM", "CS", "IS", "FD", "SQ"])
+def test_a_wrong_vr_hides_nothing(tmp_path, vr, options):
+    plugin = Deidentify(SECRET, options=list(options), pixels=DOCUMENT, leak_gate=False)
+    left = []
+    for tag in ROWS:
+        value = b"QLEAKQLEAKQLEAK!"
+        if vr == "SQ":
+            inner = EXPLICIT_LITTLE.header(0x00080104, "LO", len(value)) + value
+            value = EXPLICIT_LITTLE.header(ITEM, "", len(inner)) + inner
+        instance = received_bytes(EXPLICIT_LITTLE.header(tag, vr, len(value)) + value, tmp_path)
+        with suppress(Hold):
+            plugin.rewrite_instance(instance)
+            with instance.open() as file:
+                content = file.read()
+            if b"QLEAKQLEAK" in content and not ROWS[tag]["basic"].endswith("U*"):
+                left.append(f"{tag:08X}")
+    assert left == []
+
+
+def received_bytes(content: bytes, folder: Path) -> Instance:
+    made = make_instance(Dataset(), folder)
+    path = folder / "received"
+    path.write_bytes(content)
+    segments = (FileRange(str(path), 0, len(content)),)
+    made._source = Source(segments, scan_segments(segments, ENCODINGS["explicit"]))
+    return made
 
 
 def unlisted() -> Dataset:

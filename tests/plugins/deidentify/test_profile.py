@@ -260,5 +260,13 @@ def test_a_sequence_sent_as_unknown_is_looked_into(tmp_path):
     assert left.AnatomicRegionSequence[0].PatientName == ""
 
 
+def test_what_should_be_no_sequence_is_held(tmp_path):
+    item, dataset = Dataset(), Dataset()
+    item.CodeMeaning = "Brenninkmeyer"
+    dataset[0x00080018] = DataElement(0x00080018, "SQ", Sequence([item]))
+    with pytest.raises(Hold, match=r"\(0008,0018\) is a sequence, and should be none"):
+        deidentified(dataset, tmp_path)
+
+
 def test_every_option_of_the_standard_is_an_option():
     assert {option for option, _ in CODES.values() if option} == set(OPTIONS)
