@@ -53,6 +53,7 @@ class Completer:
         return self._pool.times
 
     def start(self) -> None:
+        self._ledger.begin_quiet().result()
         self._ledger.subscribe(self._notice)
         self._thread.start()
 

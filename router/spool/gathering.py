@@ -139,10 +139,15 @@ class OpenAssociations:
             return self._open[one] > 0
 
 
-def begin(connection: apsw.Connection, now: int) -> bool:
-    """What gathers gets its whole quiet again; whether there has been any study."""
-    connection.execute(_BEGIN_ANEW, {"now": now})
+def gathers(connection: apsw.Connection) -> bool:
+    """Whether there has been any study."""
     return bool(connection.execute(_ANY).get)
+
+
+def begin_anew(transaction: Transaction) -> None:
+    """What gathers gets its whole quiet again."""
+    transaction.execute(_BEGIN_ANEW, {"now": transaction.now})
+    look(transaction)
 
 
 def gather(transaction: Transaction, instance: int, copy: int, planned: PlannedCopy) -> None:

@@ -47,6 +47,9 @@ class SqliteStudies:
         # through the writer, so that what it brought is there before anybody looks
         self._writer.submit(gathering.look, waited_for=False)
 
+    def begin_quiet(self) -> Future[None]:
+        return self._writer.submit(gathering.begin_anew)
+
     def complete_studies(self, now: datetime | None = None) -> int:
         time = now_microseconds(now)
         with self._read() as reader:

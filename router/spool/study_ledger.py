@@ -23,6 +23,9 @@ class StudyLedger(Protocol):
     def association_ended(self, association: Association) -> None:
         """It brings nothing more; to be called after all that it brought was given to `accept`."""
 
+    def begin_quiet(self) -> Future[None]:
+        """From now on things may arrive: no quiet has begun before."""
+
     def complete_studies(self, now: datetime | None = None) -> int:
         """End the gathering of studies of which nothing more arrives and every copy is decided,
         and let their deliveries go; how many.

@@ -85,7 +85,7 @@ class Transaction:
         self.after_commit: list[Callable[[], None]] = []
         self.added_instances = 0
         self.added_bytes = 0
-        self.gathers = gathering.begin(connection, now_microseconds())
+        self.gathers = gathering.gathers(connection)
         self._standings: dict[str, _Standing] = {}
         self._associations: dict[Association, int] = {}
         self._series: dict[tuple[str, ...], int] = {}

@@ -122,6 +122,11 @@ def test_a_start_gives_what_gathers_its_quiet_again_and_told_is_told(tmp_path):
         Studies(spool).tell()
         accept(spool, followed("pacs"), uid="1.2")
     with Spool(tmp_path / "spool") as spool:
+        begun = datetime.now(UTC)
+        spool.ledger.begin_quiet().result()
+        due = spool.ledger.next_study()
+        assert due is not None
+        assert due - begun >= timedelta(seconds=QUIET)
         assert Studies(spool).tell(later(QUIET - 5)) == []
         assert Studies(spool).tell() == [("research", True, ["1.2"])]
 
