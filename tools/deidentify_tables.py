@@ -81,7 +81,9 @@ CONTEXTS = re.compile(
     "Acquisition|Contrast|Reconstruct|ImagingTechnique|Abstract|Breast|Plane|Orientation|Segment"
 )
 IMAGING = """
-anonymized anonymised anonymous unknown none test
+admin anonymised anonymized anonymous clinic department dept doctor hospital mta none nurse operator
+physician radiographer radiologist radiology service staff system tech technician technologist test
+unknown user
 abd abdomen adc angio ap arms arterial ax axial axl b0 becken bh bold bone brain brust bws cap
 cardiac chest cine contrast cor coronal cspine ct cta cxr delay delayed diff diffusion dose dsa
 dti dual dwi dyn dynamic ecg echo eeg ep epi fast fat fatsat fb feet ff fisp flair flash fov fse

@@ -63,6 +63,8 @@ class Deidentify:
 
     @hookimpl
     def startup(self, context: Context) -> None:
+        if self._surrogates.is_guessable:
+            context.log.warning("the secret is short: who guesses it knows whose a pseudonym is")
         if self._reversible and self._map is None:
             self._map = _reversal_map(context.directory / "map.sqlite", self._surrogates)
 
@@ -86,7 +88,7 @@ class Deidentify:
         actions = self._profile.top_level(str(dataset.get("SOPClassUID", "")))
         rewriting.rewrite(dataset, actions | {_DOCUMENT: Action.KEEP} if keeps_it else actions)
         dataset.PatientName = dataset.PatientID = pseudonym
-        if _DOCUMENT in dataset and not keeps_it:
+        if _DOCUMENT in dataset and "EncapsulatedDocumentLength" in dataset and not keeps_it:
             dataset.EncapsulatedDocumentLength = len(dataset.EncapsulatedDocument)
         if cleaned:
             dataset.BurnedInAnnotation = "NO"

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 _PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 _UID = re.compile(rb"(?<![0-9.])[0-2](?:\.[0-9]{1,63}){2,}(?![0-9.])")
 _TEXTS = TEXT_VRS | {"AE", "AS", "DA", "DS", "DT", "IS", "TM", "UI", "UR"}
-_NUMBERS = frozenset({"FL", "FD", "SL", "SS", "UL", "US", "SV", "UV", "AT"})
 _TOKEN_BYTES = re.compile(rb"[0-9a-z\x80-\xff]")
 _ANYWHERE = {"utf-8", "latin-1"}  # what text is in without being told
 _OVERLAP = 4096
@@ -96,7 +95,7 @@ class _Search:
         is_text = vr in _TEXTS and span.vr in _TEXTS
         texts = level.text(span) if is_text or span.vr == "UN" else ()
         for pattern, needle in ((each, needle) for each in here for needle in self._patterns[each]):
-            if vr in needle.not_in or vr in _NUMBERS:
+            if vr in needle.not_in:
                 continue
             if any(needle.pattern.search(text) for text in texts):
                 raise _leak(needle.tag, place)

@@ -23,6 +23,7 @@ _ESCAPES = re.compile(rb"\x1b[$()\x2d-\x2f]{1,2}[@-~]")
 _BETWEEN = ("", " ", "^", ", ", ",", "_", "-", ".")
 _DATE = re.compile(r"(\d{4})\.?(\d\d)\.?(\d\d)")
 _WORD = re.compile(r"[^\W_]+")
+_SEVERAL_WORDS = re.compile(r"[^\W\d_]+(?:[-'’.][^\W\d_]+)+")
 _LONG_WORD = re.compile(r"[^\W_]{4,}")
 _LONG_NUMBER = re.compile(r"(?<![^\W_])\d{5,}(?![^\W_])")
 _DIGITS = re.compile(r"[\d.]+")
@@ -96,7 +97,7 @@ def _of_name(tag: int, name: str) -> Iterator[Needle]:
         weak = [part for part in parts if not is_telling_name(part)]
         for part in parts:
             if part not in weak:
-                for word in {part, "".join(_WORD.findall(part)), *_LONG_WORD.findall(part)}:
+                for word in _words(part):
                     if is_telling_name(word):
                         yield from (Needle(tag, each) for each in spellings(word))
         first_two = parts[:2]
@@ -104,6 +105,13 @@ def _of_name(tag: int, name: str) -> Iterator[Needle]:
             for pair in permutations(first_two):
                 for between in _BETWEEN:
                     yield Needle(tag, between.join(pair))
+
+
+def _words(part: str) -> set[str]:
+    """The part, and if it is of several words each long one and all without what is between."""
+    if not _SEVERAL_WORDS.fullmatch(part):
+        return {part}
+    return {part, "".join(_WORD.findall(part)), *_LONG_WORD.findall(part)}
 
 
 def _of_id(tag: int, text: str) -> Iterator[Needle]:

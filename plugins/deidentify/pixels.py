@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from pydicom._uid_dict import UID_dictionary
+
 from router import Hold, When
 
 from .repeating import overlay_in_pixels
@@ -109,13 +111,18 @@ def _require_inside(rectangles: Iterable[tuple[int, int, int, int]], dataset: Da
 
 
 def keeps_document(instance: Instance, rules: Iterable[PixelRule]) -> bool:
-    """Whether a rule lets the encapsulated document stay; Hold where none says what to do."""
+    """Whether a rule lets the encapsulated document stay; Hold where none says what to do.
+
+    Where it is not what the object is for, it is an attribute that the profile replaces.
+    """
     if _DOCUMENT not in instance.dataset:
         return False
     for rule in rules:
         if rule.document and rule.when.matches(instance):
             return rule.document == "keep"
-    raise Hold("it has an encapsulated document, which no rule says to keep or to replace")
+    if instance.sop_class_uid.startswith(_STORAGE + "104."):
+        raise Hold("it has an encapsulated document, which no rule says to keep or to replace")
+    return False
 
 
 def _risk(dataset: Dataset) -> str | None:
@@ -128,7 +135,8 @@ def _risk(dataset: Dataset) -> str | None:
     for value in _values(dataset, "Modality"):
         if told := _RISKY_MODALITIES.get(value):
             return told
-    if "ConversionType" in dataset:
+    sop_class = str(dataset.get("SOPClassUID") or "")
+    if "ConversionType" in dataset and sop_class not in UID_dictionary:
         return "a secondary capture image"
     kinds = _values(dataset, "ImageType")
     if any(kind in _SCREEN for kind in kinds):

@@ -16,14 +16,15 @@ _DATE = re.compile(r"(\d{4})(?:\.?(\d\d)(?:\.?(\d\d))?)?(.*)", re.DOTALL)
 
 
 class Surrogates:
-    """Derives every replacement from `secret`; ValueError for one too short to keep anything."""
+    """Derives every replacement from `secret`; ValueError for an empty one."""
 
     def __init__(self, secret: str) -> None:
-        if len(secret.encode()) < _SHORTEST_SECRET:
+        if not secret:
             raise ValueError(
-                f"the secret has less than {_SHORTEST_SECRET} bytes; make one with "
-                "`openssl rand -hex 32 > FILE` and give it as `secret: !file FILE`"
+                "the secret is empty; make one with `openssl rand -hex 32 > FILE` and give it as "
+                "`secret: !file FILE`"
             )
+        self.is_guessable = len(secret.encode()) < _SHORTEST_SECRET
         self._key = hashlib.sha256(b"dicom-router deidentify\0" + secret.encode()).digest()
 
     def digest(self, purpose: str, value: str) -> bytes:

@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 CLEANING = ("clean_descriptors", "clean_structured_content", "clean_graphics", MODIFIED)
 ONE = [(), *((option,) for option in POSSIBLE)]
-DOCUMENT = [{"when": type("Any", (), {"matches": lambda self, _: True})(), "document": "replace"}]
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +47,7 @@ def marked():
 
 def leaks(marked, folder, options, encoding) -> list[str]:
     dataset, markers = marked
-    instance = deidentified(
-        dataset, folder, options, ENCODINGS[encoding], pixels=DOCUMENT, leak_gate=False
-    )
+    instance = deidentified(dataset, folder, options, ENCODINGS[encoding], leak_gate=False)
     with instance.open() as file:
         left = file.read()
     return [
@@ -86,7 +83,7 @@ def test_nothing_of_the_profile_is_left_with_any_one_or_two_options(
 @pytest.mark.parametrize("options", [(), CLEANING], ids=["basic", "clean"])
 @pytest.mark.parametrize("vr", ["LO", "UN", "OB", "PN", "UI", "DA", "TM", "CS", "IS", "FD", "SQ"])
 def test_a_wrong_vr_hides_nothing(tmp_path, vr, options):
-    plugin = Deidentify(SECRET, options=list(options), pixels=DOCUMENT, leak_gate=False)
+    plugin = Deidentify(SECRET, options=list(options), leak_gate=False)
     left = []
     for tag in ROWS:
         value = b"QLEAKQLEAKQLEAK!"

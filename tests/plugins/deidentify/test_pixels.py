@@ -44,7 +44,7 @@ def image(sop_class: str = CT, **more: object) -> Dataset:
         (image("1.2.99", Modality="US"), "an ultrasound image"),
         (image(CAPTURE), "a secondary capture image"),
         (image("1.2.840.10008.5.1.4.1.1.7.4"), "a secondary capture image"),
-        (image(ConversionType="WSD"), "a secondary capture image"),
+        (image("1.2.99", ConversionType="WSD"), "a secondary capture image"),
         (image("1.2.840.10008.5.1.4.1.1.77.1.4"), "a visible light image"),
         (image("1.2.840.10008.5.1.4.1.1.77.1.1.1"), "a visible light image"),
         (image(ImageType=["DERIVED", "SECONDARY", "SCREEN SAVE"]), "a screen save"),

@@ -20,6 +20,7 @@ from router.plugins.deidentify.profile import CODES, OPTIONS, Action, Profile, t
 from router import Hold
 from router.dataset import FileRange, parse_path, scan_segments
 from router.instance import Source
+from router.routing.build import plugin_context
 from router.testing import encode, make_instance
 from tests.plugins.deidentify.making import (
     FULL,
@@ -124,9 +125,14 @@ def test_what_cannot_be_done_is_refused_with_its_reason():
         Deidentify(SECRET, options=["clean_recognizable_visual_features"])
 
 
-def test_a_short_secret_is_refused():
-    with pytest.raises(ValueError, match="less than 16 bytes"):
-        Deidentify("secret")
+def test_an_empty_secret_is_refused_and_a_short_one_warned_of(tmp_path, caplog):
+    with pytest.raises(ValueError, match="the secret is empty"):
+        Deidentify("")
+    context = plugin_context("deid", tmp_path)
+    for secret, told in (("secret", ["the secret is short"]), (SECRET, [])):
+        caplog.clear()
+        Deidentify(secret).startup(context)
+        assert [record.message.split(":")[0] for record in caplog.records] == told
 
 
 @pytest.mark.parametrize(
