@@ -9,6 +9,7 @@ from benchmarks.parts import (
     latency,
     memory,
     pynetdicom,
+    query,
     syncing,
     two_archives,
 )
@@ -33,4 +34,6 @@ PARTS = {
     "busy": latency.with_busy_workers,
     "syncing": syncing.run,
     "deidentify": deidentify.run,
+    "find": query.find,
+    "move": query.move,
 }

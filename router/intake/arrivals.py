@@ -31,7 +31,7 @@ def which(received: Received) -> Which:
     )
 
 
-def arrival(
+def make_arrival(
     received: Received,
     association: Association,
     copies: tuple[PlannedCopy, ...],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from router.dataset import FileRange
 from router.instance import Instance, Source
 from router.intake import contexts
-from router.intake.arrivals import arrival, which
+from router.intake.arrivals import make_arrival, which
 from router.intake.checks import find_fault, find_invalid_uid
 from router.intake.planning import plan
 from router.intake.receiver import Received, Receiver
@@ -181,7 +181,8 @@ class StoreSession(Session):
             self._spool.ledger.not_accepted(expected, request.sop_instance_uid)
             return self._refuse(request, copies)
         try:
-            kept = self._spool.keep(received.file, self._arrival(received, copies, now, expected))
+            arrival = self._arrival(received, copies, now, expected)
+            kept = self._spool.keep(received.file, arrival, durable=expected.routes)
         except SpoolError as error:
             received.file.discard()  # which keeps it while its row may be on the disk
             self._spool.ledger.not_accepted(expected, request.sop_instance_uid)
@@ -253,7 +254,7 @@ class StoreSession(Session):
         expected: Expected,
     ) -> Arrival:
         unwanted = not copies and expected.routes and self._settings.unmatched == "hold"
-        return arrival(
+        return make_arrival(
             received,
             self.association,
             copies,

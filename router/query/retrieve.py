@@ -27,6 +27,7 @@ PENDING, CANCELLED = 0xFF00, 0xFE00
 UNABLE, SOME_FAILED = 0xA702, 0xB000
 PENDING_EVERY = 5.0  # seconds; requestors give up on those who say nothing
 _LOOK_EVERY = 0.5  # seconds between two looks at what the chain has made
+_COUNT_EVERY = 0.1  # seconds between two looks at what was sent
 _CHAIN_TAKES = 60.0  # seconds without any progress, once the upstreams are done
 
 
@@ -54,13 +55,15 @@ class Retrieval:
         self._outgoing = outgoing
         self._tally = tally
         self._exchange = exchange
-        self._forwarder = None if inline else Forwarder(outgoing, exchange.wake)
-        self._channel = Channel(exchange.wake)
+        self._forwarder = None if inline else Forwarder(outgoing, self._all_sent)
+        self._channel = Channel(exchange.wake, only_last=True)
         self._announced = Announced()
+        self._upstreams: list[Upstream] = []
         self._finals: dict[int, QueryResponse | Failed] = {}
         self._named: set[str] = set()  # what upstreams name as failed
         self._state: RetrieveState | None = None
-        self._looked = self._said = self._moved = time.monotonic()
+        self._looked = self._moved = time.monotonic()
+        self._said = self._moved - _COUNT_EVERY
         self._counts = SubOperations(0, 0, 0, 0)
         self._marks = (0, 0, 0)
 
@@ -68,7 +71,13 @@ class Retrieval:
         """From any thread: there is something to send."""
         if self._forwarder is not None:
             self._forwarder.wake()
-        self._exchange.wake()
+        else:
+            self._exchange.wake()
+
+    def _all_sent(self) -> None:
+        """From the forwarder: everything is sent that there is, for now."""
+        if len(self._finals) == len(self._upstreams):
+            self._exchange.wake()
 
     def run(self, upstreams: list[Upstream], asking: Asking, syntax: str) -> QueryResponse:
         """The last response, in the requestor's transfer syntax."""
@@ -129,7 +138,7 @@ class Retrieval:
 
     def _patience(self) -> float:
         until_said = self._said + PENDING_EVERY - time.monotonic()
-        return max(min(until_said, _LOOK_EVERY), 0.01)
+        return max(min(until_said, _COUNT_EVERY), 0.01)
 
     def _take(self, index: int, response: QueryResponse | Failed) -> None:
         if isinstance(response, Failed):
@@ -200,7 +209,8 @@ class Retrieval:
         """A pending response, when something has changed and now and then."""
         counts = self._counted()
         now = time.monotonic()
-        if counts != self._counts or now - self._said >= PENDING_EVERY:
+        changed = counts != self._counts and now - self._said >= _COUNT_EVERY
+        if changed or now - self._said >= PENDING_EVERY:
             self._counts, self._said = counts, now
             self._exchange.send(QueryResponse(PENDING, counts=counts))
 

@@ -95,7 +95,10 @@ class Outgoing:
 
 
 class Forwarder(threading.Thread):
-    """Sends to a move destination beside the thread that answers the requestor."""
+    """Sends to a move destination beside the thread that answers the requestor.
+
+    `told` is called whenever all is sent that there was.
+    """
 
     def __init__(self, outgoing: Outgoing, told: Callable[[], None]) -> None:
         super().__init__(name="retrieve-forward", daemon=True)
@@ -108,7 +111,8 @@ class Forwarder(threading.Thread):
         try:
             while not self._stopping:
                 self._wake.clear()
-                if not self._outgoing.step(lambda: self._stopping, self._told):
+                if not self._outgoing.step(lambda: self._stopping, lambda: None):
+                    self._told()
                     self._wake.wait(1.0)
         except Exception:
             log.exception("retrieve.forwarder_failed")

@@ -98,8 +98,11 @@ Answer = tuple[int, QueryResponse | Failed]
 class Channel:
     """What upstreams have answered and the requestor's thread has not taken yet; bounded."""
 
-    def __init__(self, wake: Callable[[], None]) -> None:
+    def __init__(self, wake: Callable[[], None], *, only_last: bool = False) -> None:
+        """`wake` is called when there is something to take; or only for first and last ones."""
         self._wake = wake
+        self._only_last = only_last
+        self._woken = False
         self._changed = threading.Condition()
         self._answers: deque[Answer] = deque()
         self._closed = False
@@ -108,11 +111,16 @@ class Channel:
         """Waits while there is no room: an upstream is asked no faster than answers are taken."""
         with self._changed:
             while len(self._answers) >= _MOST_UNREAD and not self._closed:
+                self._wake()
                 self._changed.wait()
             if not self._closed:
                 self._answers.append(answer)
-                if len(self._answers) > 1:
+                if self._only_last and self._woken:
+                    if isinstance(answer[1], QueryResponse) and not answer[1].is_last:
+                        return
+                elif len(self._answers) > 1:
                     return
+        self._woken = True
         self._wake()
 
     def take(self) -> list[Answer]:

@@ -105,8 +105,8 @@ class IncomingFile:
         else:
             self._flush(views)
 
-    def seal(self, record: bytes) -> tuple[int, int]:
-        """End the instance with its record and make it durable; where it begins and ends."""
+    def seal(self, record: bytes, durable: bool = True) -> tuple[int, int]:
+        """End the instance with its record, and make it durable; where it begins and ends."""
         header = encode_header(self.size - self._begun, record)
         self.write([record])
         if self._on_disk == self._begun:  # a small instance, all of it still here
@@ -117,7 +117,7 @@ class IncomingFile:
                 os.pwrite(self._descriptor, header, self._begun)
             except OSError as error:
                 raise storage_error(self._health, "write", error, SpoolFailed) from error
-        self.sync()
+        (self.sync if durable else self._flush)()
         return self._begun, self.size
 
     def sync(self) -> None:

@@ -130,15 +130,16 @@ class Spool:
         self._require_room_to_record()
         return self._files.create()
 
-    def keep(self, file: IncomingFile, arrival: Arrival) -> Future[int]:
+    def keep(self, file: IncomingFile, arrival: Arrival, durable: bool = True) -> Future[int]:
         """Make the instance at the end of `file` durable, and have the ledger accept it; its
         hash must be known.
 
         When this returns nothing can lose it: the ledger's row may come later, after a crash from
         the record in the file. The future has its id. Raises `SpoolError` when it is not kept.
+        What is here for a retrieve only need not be `durable`: no retrieve outlives a crash.
         """
         self._require_room_to_record()
-        extent = file.seal(encode_record(arrival))
+        extent = file.seal(encode_record(arrival), durable)
         with self._unrecorded_lock:
             self._being_recorded[file.path] += 1
         future = self._accept(dataclasses.replace(arrival, extent=extent))

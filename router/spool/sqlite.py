@@ -68,6 +68,7 @@ class SqliteLedger(SqliteCommands, SqliteStudies, SqliteRetrieves):
         self._claims = Claims(open_reader(path), self._paths)
         self._reader = open_reader(path)
         self._reading = threading.Lock()
+        self.end_retrieves().result()
         with self._read() as reader:
             rows = reader.execute("SELECT name FROM destinations WHERE paused")
             self._paused = {name for (name,) in rows}

@@ -115,8 +115,18 @@ def send(
         association.release()
 
 
-def moving(port: int, files: list[Path], *, says_originator: bool = True, parts: int = 1) -> Script:
-    """A script of a C-MOVE: sends the files over `parts` associations, with a response for each."""
+def moving(
+    port: int,
+    files: list[Path],
+    *,
+    says_originator: bool = True,
+    parts: int = 1,
+    until_cancelled: bool = False,
+) -> Script:
+    """A script of a C-MOVE: sends the files over `parts` associations, with a response for each.
+
+    `until_cancelled`: half of them, and then it waits for a C-CANCEL.
+    """
 
     def move(request: QueryRequest, exchange: Exchange) -> QueryResponse:
         originator = ("ROUTER", request.message_id) if says_originator else None
@@ -127,6 +137,8 @@ def moving(port: int, files: list[Path], *, says_originator: bool = True, parts:
                 left = len(files) - done - failed
                 counts = SubOperations(left, done, failed, 0)
                 exchange.send(QueryResponse(0xFF00, counts=counts))
+                while until_cancelled and done * 2 == len(files) and not exchange.is_cancelled:
+                    exchange.wait(20)
                 if exchange.is_cancelled:
                     return QueryResponse(0xFE00, counts=counts)
         return QueryResponse(0xB000 if failed else 0, counts=SubOperations(None, done, failed, 0))
