@@ -90,6 +90,8 @@ class Rewriting:
         for tag, found in list(dataset.items()):
             action = actions.get(int(tag))  # an int compares faster than a tag
             if action is None:
+                if tag in safe:
+                    found = dataset[tag]  # of which pydicom may know the VR
                 action = self._unlisted(dataset, tag, found, safe)
                 if action is Action.KEEP:
                     if plain and not (found.VR == "SQ" or _is_sequence(tag)):
@@ -196,9 +198,11 @@ class Rewriting:
 
     def _shift(self, dataset: Dataset, tag: BaseTag, vr: str, texts: list[str]) -> None:
         """Move dates, leave times and time zones; what is none of them gets a dummy."""
+        if not texts:
+            return
         if vr in ("DA", "DT"):
             moved = [shifted(text, self._days) for text in texts]
-            if texts and None not in moved:
+            if None not in moved:
                 dataset[tag] = element(tag, vr, moved[0] if len(moved) == 1 else moved)
                 return
         elif dataset[tag].VR in ("TM", "SH") and all(map(_TIME.fullmatch, texts)):

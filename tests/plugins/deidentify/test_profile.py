@@ -23,6 +23,7 @@ from router.instance import Source
 from router.routing.build import plugin_context
 from router.testing import encode, make_instance
 from tests.plugins.deidentify.making import (
+    ENCODINGS,
     FULL,
     MODIFIED,
     SECRET,
@@ -207,6 +208,29 @@ def test_safe_private_elements_stay_with_their_creators(tmp_path):
     kept = [element for element in left if element.tag.is_private]
     assert 10 < len(kept) < len([e for e in image if e.tag.is_private])
     assert not any(e.tag.is_private for e in leaving(deidentified(image, tmp_path)))
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_dates_uids_and_items_of_safe_private_elements_are_no_safer(tmp_path, encoding):
+    dataset, item = Dataset(), Dataset()
+    item.PatientName, item.CodeMeaning = "Brenninkmeyer^Otto", "Phantom"
+    block = dataset.private_block(0x0019, "SIEMENS MR HEADER", create=True)
+    block.add_new(0x0A, "US", 7)
+    other = dataset.private_block(0x2001, "Philips Imaging DD 001", create=True)
+    other.add_new(0x5F, "SQ", Sequence([item]))
+    safe = ["(0019,0A,SIEMENS MR HEADER)", "(2001,5F,Philips Imaging DD 001)"]
+    left = leaving(
+        deidentified(
+            dataset,
+            tmp_path,
+            ["retain_safe_private"],
+            ENCODINGS[encoding],
+            safe_private=[parse_path(each) for each in safe],
+        )
+    )
+    assert left.private_block(0x0019, "SIEMENS MR HEADER")[0x0A].value == 7
+    items = left.private_block(0x2001, "Philips Imaging DD 001")[0x5F].value
+    assert (str(items[0].PatientName), items[0].CodeMeaning) == ("", "Phantom")
 
 
 def test_regions_of_interest_stay_where_graphics_are_cleaned(tmp_path):

@@ -114,6 +114,11 @@ def test_what_is_no_date_is_replaced_where_dates_are_moved(tmp_path):
     assert left.StudyTime == "000000"
 
 
+def test_an_empty_date_stays_empty(tmp_path):
+    left = leaving(deidentified(image(StudyDate="", StudyTime=""), tmp_path, [MODIFIED]))
+    assert (left.StudyDate, left.StudyTime) == ("", "")
+
+
 def test_a_patient_has_one_pseudonym_in_name_and_id(tmp_path):
     lefts = [leaving(deidentified(image(PatientName=n), tmp_path)) for n in ("A^B", "B^A")]
     assert len({str(name) for left in lefts for name in (left.PatientID, left.PatientName)}) == 1
