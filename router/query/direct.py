@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING
 
 from router.query.counting import Announced
 from router.query.failures import failed_list, named_in
-from router.query.upstream import Asker, Channel, Failed, context_of
+from router.query.upstream import AFTER_CANCEL, Asker, Channel, Failed, context_of
 from router.status import SUCCESS
 from router.wire import QueryResponse, SubOperations
 
@@ -56,12 +57,14 @@ class DirectMove:
         return self._conclude(upstreams)
 
     def _relay(self, askers: list[Asker]) -> None:
-        while len(self._finals) < len(askers):
+        given_up_at = math.inf
+        while len(self._finals) < len(askers) and time.monotonic() < given_up_at:
             if self._exchange.is_over:
                 return
             if self._exchange.is_cancelled:
                 for asker in askers:
                     asker.cancel()
+                given_up_at = min(given_up_at, time.monotonic() + AFTER_CANCEL)
             news = False
             for index, response in self._channel.take():
                 if isinstance(response, Failed) or response.is_last:

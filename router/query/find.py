@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 from router.query.identifier import Identifier
 from router.query.merging import KEYS, Merger
-from router.query.upstream import Asker, Channel, Failed, context_of, identifier_for
+from router.query.upstream import (
+    AFTER_CANCEL,
+    Asker,
+    Channel,
+    Failed,
+    context_of,
+    identifier_for,
+)
 from router.routing import HookFailed
 from router.status import CANNOT_UNDERSTAND, OUT_OF_RESOURCES, SUCCESS
 from router.wire import QueryResponse
@@ -108,15 +115,20 @@ class Find:
             if ended is None:
                 ended = self._ended_early()
                 if ended is not None:
+                    deadline = time.monotonic() + AFTER_CANCEL
                     for asker in askers:
                         asker.cancel()
+            elif time.monotonic() >= deadline:
+                break
             if self._merger is not None and ended is None and time.monotonic() >= deadline:
                 break
             for index, response in self._channel.take():
                 self._take(index, response, discard=ended is not None)
             self._flush()
             if len(self._finals) < len(askers):
-                self._exchange.wait(max(min(1.0, deadline - time.monotonic()), 0.05))
+                bounded = self._merger is not None or ended is not None
+                left = deadline - time.monotonic() if bounded else 1.0
+                self._exchange.wait(max(min(left, 1.0), 0.05))
         if ended is None:
             ended = self._ended_early()
         return ended or self._conclude()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from typing import TYPE_CHECKING
 
 from router.query.counting import Announced, Tally
 from router.query.failures import failed_list, named_in
 from router.query.sending import Forwarder
-from router.query.upstream import Asker, Channel, Failed
+from router.query.upstream import AFTER_CANCEL, Asker, Channel, Failed
 from router.status import SUCCESS, Verdict, classify
 from router.wire import QueryResponse, SubOperations
 
@@ -104,8 +105,8 @@ class Retrieval:
                 self._forwarder.stop()
 
     def _attend(self, askers: list[Asker]) -> QueryResponse:
-        cancelled = False
-        while True:
+        cancelled, given_up_at = False, math.inf
+        while time.monotonic() < given_up_at:
             for index, response in self._channel.take():
                 self._take(index, response)
             if self._exchange.is_over:
@@ -113,7 +114,7 @@ class Retrieval:
                 return QueryResponse(CANCELLED)
             if self._exchange.is_cancelled or self._outgoing.unreachable:
                 if not cancelled:
-                    cancelled = True
+                    cancelled, given_up_at = True, time.monotonic() + 2 * AFTER_CANCEL
                     self._cancel(askers)
                 if len(self._finals) == len(askers) and (
                     self._exchange.is_cancelled or self._is_settled()

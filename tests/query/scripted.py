@@ -64,6 +64,9 @@ class Scripted(Session):
     def open(self, request) -> "Scripted":
         return self
 
+    def turned_away(self, address: str, why: str) -> None:
+        raise AssertionError(why)
+
     def answer(self, offer: ContextOffer) -> str | int:
         return offer.transfer_syntaxes[0]
 

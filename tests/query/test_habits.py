@@ -183,3 +183,16 @@ def check_empty(site) -> None:
 
 def settled(site) -> tuple[int, int]:
     return site.process.num_threads(), site.process.num_fds()
+
+
+def test_a_cancel_is_answered_though_the_archive_does_not_heed_it(site, tmp_path):
+    def deaf(request, exchange):
+        until(lambda: exchange.is_over or exchange.wait(0.2), "the router gives up", 30)
+        return answering()(request, exchange)
+
+    site.pacs.find = deaf
+    with asking(site.port, FIND) as requestor:
+        began = time.monotonic()
+        (last,) = requestor.ask("find", cancel_after=0, QueryRetrieveLevel="STUDY")
+    assert last.status == 0xFE00
+    assert time.monotonic() - began < 25
