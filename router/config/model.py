@@ -126,6 +126,7 @@ class FolderDestination(DestinationConfig):
     type: Literal["folder"]
     directory: v.AbsolutePath
     path: v.PathTemplateText = "{PatientID}/{StudyInstanceUID}/{SOPInstanceUID}.dcm"
+    index: bool = False
 
 
 class PluginDestination(DestinationConfig):

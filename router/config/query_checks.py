@@ -27,6 +27,11 @@ def check_queries(root: Section, findings: Findings) -> None:
         for name, destination in root.sections("destinations")
         if _word(destination.get("type")) in ("", "dicom")
     ]
+    indexed = [
+        name
+        for name, destination in root.sections("destinations")
+        if _word(destination.get("type")) == "folder" and _is_true(destination.get("index"))
+    ]
     taken = {
         name.raw: name
         for route in _sections(root.get("routes"))
@@ -35,9 +40,10 @@ def check_queries(root: Section, findings: Findings) -> None:
     for entry in query_sections(root):
         _check_name(entry, taken, findings)
         _check_known(entry.get("listener"), "listener", _names(root, "listeners"), findings)
-        for key in ("upstreams", "move_destinations"):
-            what = "destination of type dicom"
-            _check_known(entry.get(key), what, dicom, findings)
+        what = "destination of type dicom"
+        _check_known(entry.get("move_destinations"), what, dicom, findings)
+        what = "destination of type dicom, or folder with `index: true`:"
+        _check_known(entry.get("upstreams"), what, [*dicom, *indexed], findings)
         accept = entry.get("accept")
         if isinstance(accept, Section):
             peers = [*_names(root, "peers"), "all"]
@@ -67,6 +73,9 @@ def _check_direct(entry: Section, root: Section, findings: Findings) -> None:
         findings.wrong(instances, message)
     upstreams = {node.raw for node in scalars(entry.get("upstreams"))}
     for name, destination in root.sections("destinations"):
+        if name in upstreams and _word(destination.get("type")) == "folder":
+            message = f"`direct` needs C-MOVE, and upstream '{name}' is a folder: use `through`"
+            findings.wrong(instances, message)
         query = destination.get("query")
         gets = isinstance(query, Section) and _word(query.get("retrieve")) == "get"
         if name in upstreams and gets:
@@ -92,3 +101,7 @@ def _names(root: Section, key: str) -> list[str]:
 
 def _word(node: Node | None) -> str:
     return node.raw if isinstance(node, Scalar) else ""
+
+
+def _is_true(node: Node | None) -> bool:
+    return isinstance(node, Scalar) and node.value is True

@@ -32,7 +32,7 @@ NOT_SUPPORTED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),
     ("peers.*.certificate", ("*",)),
     ("destinations.*.type", ("dicomweb",)),
-    *((f"destinations.*.{key}", ("*",)) for key in ("tls", "index")),
+    ("destinations.*.tls", ("*",)),
     ("logging.patient_data", ("[tT]rue", "TRUE")),
     ("web", ("*",)),
 )

@@ -1,5 +1,6 @@
 """Bytes in, elements and bulk references out: scanning, reading for rules, building, splicing."""
 
+from router.dataset.attributes import Attributes, attributes, encode_attributes
 from router.dataset.convert import to_explicit, to_implicit
 from router.dataset.encoding import uid_name
 from router.dataset.opened import BulkValue, open_dataset
@@ -19,6 +20,7 @@ from router.dataset.splice import segments
 from router.dataset.text import exists, first, values
 
 __all__ = [
+    "Attributes",
     "Bulk",
     "BulkValue",
     "FileRange",
@@ -32,6 +34,8 @@ __all__ = [
     "SegmentReader",
     "Span",
     "Step",
+    "attributes",
+    "encode_attributes",
     "encode_file_meta",
     "exists",
     "first",

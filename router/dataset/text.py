@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from router.dataset.paths import Path, Step
     from router.dataset.scan import Bulk, Scan, Span
 
-_NUMBERS = {"US": "H", "SS": "h", "UL": "L", "SL": "l", "UV": "Q", "SV": "q", "FL": "f", "FD": "d"}
+NUMBERS = {"US": "H", "SS": "h", "UL": "L", "SL": "l", "UV": "Q", "SV": "q", "FL": "f", "FD": "d"}
 _ONE_VALUE = frozenset({"LT", "ST", "UT", "UR"})  # a backslash is text, leading spaces count
 
 
@@ -118,8 +118,8 @@ class Level:
         if self.scan.is_sequence(span):
             return ()
         value = self.scan.value(span)
-        vr = self._vr(span)
-        if vr in _NUMBERS:
+        vr = self.vr(span)
+        if vr in NUMBERS:
             return self._numbers(value, vr)
         if vr == "AT":
             halves = self._unpack(value, "H")
@@ -134,7 +134,7 @@ class Level:
             return ()
         return _split(text, vr)
 
-    def _vr(self, span: Span) -> str:
+    def vr(self, span: Span) -> str:
         """The element's VR; of UN what the dictionaries know, of US the signed one where due."""
         vr = implicit_vr(span.tag) if span.vr == "UN" else span.vr
         if vr == "UN" and span.tag >> 16 & 1:
@@ -148,7 +148,7 @@ class Level:
         return vr
 
     def _numbers(self, value: bytes, vr: str) -> tuple[str, ...]:
-        numbers = self._unpack(value, _NUMBERS[vr])
+        numbers = self._unpack(value, NUMBERS[vr])
         return tuple(_shortest(number) if vr == "FL" else str(number) for number in numbers)
 
     def _unpack(self, value: bytes, code: str) -> tuple[float, ...]:

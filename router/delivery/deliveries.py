@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from router.config import AnyDestination, DestinationConfig
     from router.delivery.breaker import Outage
     from router.delivery.outgoing import Hooks, TaskSender
-    from router.spool import Ledger
+    from router.spool import Indexes, Ledger
 
 log = logging.getLogger("router.delivery")
 
@@ -41,10 +41,12 @@ class Deliveries:
         destinations: Mapping[str, AnyDestination],
         hooks: Hooks,
         timezone: tzinfo | None = None,
+        indexes: Indexes | None = None,
     ) -> None:
-        """`timezone` is that of schedules, the machine's own without."""
+        """`timezone` is that of schedules, the machine's own without; `indexes` are of folders."""
         self._ledger = ledger
         self._hooks = hooks
+        self._indexes = indexes
         self._lock = threading.Lock()
         self._lanes: dict[str, list[Lane]] = {}
         self._numbers = itertools.count()
@@ -196,7 +198,10 @@ class Deliveries:
         if isinstance(settings, DicomDestination):
             return DicomSender(settings, backlog.upcoming_kinds, self._hooks)
         if isinstance(settings, FolderDestination):
-            return FolderSender(settings, self._hooks)
+            index = None
+            if settings.index and self._indexes is not None:
+                index = self._indexes.of(backlog.name, settings.directory)
+            return FolderSender(settings, self._hooks, index)
         return PluginSender(self._hooks.open(backlog.name), self._hooks)
 
 

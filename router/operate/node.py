@@ -39,7 +39,7 @@ from router.routing import (
     check_start,
     default_workers,
 )
-from router.spool import Spool
+from router.spool import Indexes, Spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -105,8 +105,11 @@ class Node:
         self.completer = Completer(ledger, self._tellers, self._current)
         hooks = DestinationHooks(self.pool, self.spool.outgoing, self._current)
         receive = partial(open_receiving, self.spool)
-        self._queries = QueryService(ledger, hooks, receive, self.spool.directory)
-        self.deliveries = Deliveries(ledger, config.destinations, hooks, config.timezone)
+        self._indexes = Indexes(self.spool.directory)
+        self._queries = QueryService(ledger, hooks, receive, self._indexes, self.spool.directory)
+        self.deliveries = Deliveries(
+            ledger, config.destinations, hooks, config.timezone, self._indexes
+        )
         self._housekeeping = Housekeeping(self.spool, self._current, self.tidy)
         self._alarms = Alarms(ledger, config, self.path.absolute().parent)
         self.reloading = Reloading(self.path, self, self._files, self.history)
@@ -207,6 +210,7 @@ class Node:
         self._processor.stop(_WORK_ENDS)
         self.completer.stop(_WORK_ENDS)
         self.generations.close()
+        self._indexes.close()
         self.spool.close()
         log.info("node.stopped")
 

@@ -7,9 +7,11 @@ from collections import OrderedDict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from router.config import DicomDestination
+from router.config import DicomDestination, FolderDestination
 from router.query.identifier import EXPLICIT_LITTLE_ENDIAN, Identifier
+from router.query.local import LocalUpstream, local_upstream
 from router.query.merging import SOP_INSTANCE, STUDY
+from router.query.sop_classes import MODALITY_WORKLIST
 from router.query.upstream import upstream
 from router.routing import Facts, HookFailed
 
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
 
     from router.config import QueryRetrieve
     from router.instance import Association, Query, Refusal
+    from router.query.upstream import Upstream
     from router.routing import Generation
+    from router.spool import Indexes
 
 _MOST_STUDIES = 50_000
 _EMPTY = Identifier(b"", EXPLICIT_LITTLE_ENDIAN)
@@ -56,6 +60,7 @@ class Entry:
         association: Association,
         provenance: Provenance,
         directory: Path | None,
+        indexes: Indexes,
     ) -> None:
         self.settings = settings
         self.name = settings.name
@@ -68,11 +73,22 @@ class Entry:
         self.generation = generation
         self.has_chain = bool(settings.chain)
         self._chain = generation.query_chains[settings.name]
-        self.upstreams = [
-            upstream(name, destination, association.calling_ae_title, settings.deadline)
-            for name in settings.upstreams
-            if isinstance(destination := generation.config.destinations[name], DicomDestination)
-        ]
+        self.upstreams = [self._upstream(name, indexes) for name in settings.upstreams]
+
+    def _upstream(self, name: str, indexes: Indexes) -> Upstream:
+        destination, deadline = self.generation.config.destinations[name], self.deadline
+        if isinstance(destination, FolderDestination):
+            index = indexes.of(name, destination.directory)
+            return local_upstream(name, index, self.association.called_ae_title, deadline)
+        assert isinstance(destination, DicomDestination)
+        return upstream(name, destination, self.association.calling_ae_title, deadline)
+
+    def offering(self, sop_class_uid: str) -> list[Upstream]:
+        """The upstreams that may be asked this; if none may, all, which say so."""
+        if sop_class_uid != MODALITY_WORKLIST:
+            return self.upstreams
+        others = [who for who in self.upstreams if not isinstance(who, LocalUpstream)]
+        return others or self.upstreams
 
     def asked(self, query: Query, identifier: Identifier) -> Refusal | Identifier:
         """What the plugins make of a query. Raises HookFailed; ValueError for what they wrote."""

@@ -56,11 +56,11 @@ class Find:
         self._exchange = exchange
         self._syntax = asked.transfer_syntax
         self._wanted = original.character_set
-        self._upstreams = entry.upstreams
+        self._upstreams = entry.offering(sop_class_uid)
         self._merger: Merger | None = None
         self._injected_step = False
-        if len(entry.upstreams) > 1:
-            issuers = [who.issuer_of_patient_id for who in entry.upstreams]
+        if len(self._upstreams) > 1:
+            issuers = [who.issuer_of_patient_id for who in self._upstreams]
             self._merger = Merger(level, issuers, entry.directory)
             asked = self._with_keys(asked)
         self._identifier = asked

@@ -8,6 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from router.dataset import (
+    Attributes,
+    attributes,
     open_dataset,
     parse_path,
     read_segments,
@@ -54,6 +56,11 @@ class Identifier:
         if scan.problem is not None or scan.bulk:
             raise ValueError("an Identifier that cannot be read")
         return scan
+
+    @property
+    def attributes(self) -> Attributes:
+        """Its elements as plain values."""
+        return attributes(self.scan)
 
     def texts(self, path: Path) -> tuple[str, ...]:
         """The values of an element, none where it is missing or empty."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from router.query.entry import Entry
     from router.query.identifier import Identifier
     from router.routing import Generation
-    from router.spool import Ledger, Retrieve
+    from router.spool import Indexes, Ledger, Retrieve
     from router.wire import Exchange, QueryRequest
 
 log = logging.getLogger("router.query")
@@ -46,11 +46,17 @@ class QueryService:
     """
 
     def __init__(
-        self, ledger: Ledger, hooks: Hooks, receive: OpenReceiving, directory: Path | None = None
+        self,
+        ledger: Ledger,
+        hooks: Hooks,
+        receive: OpenReceiving,
+        indexes: Indexes,
+        directory: Path | None = None,
     ) -> None:
         self._ledger = ledger
         self._hooks = hooks
         self._receive = receive
+        self.indexes = indexes
         self.directory = directory
         self.provenance = Provenance()
         self._message_ids = itertools.cycle(range(1, 0x10000))

@@ -59,6 +59,7 @@ class AssociationQueries:
             self._association,
             self._service.provenance,
             self._service.directory,
+            self._service.indexes,
         )
         log.info(
             "query.asked entry=%s service=%s calling=%s upstreams=%s",

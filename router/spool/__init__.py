@@ -3,6 +3,11 @@
 from router.spool.digest import Digest, new_digest
 from router.spool.errors import SpoolError, SpoolFailed, SpoolFull, SpoolLocked, SyncFailed
 from router.spool.files import IncomingFile
+from router.spool.index import Indexes, LocalIndex
+from router.spool.index_entry import Entry, entry_of, tags_of
+from router.spool.index_keys import Narrowing, folded_name, name_groups, plain_date
+from router.spool.index_reading import COMPUTED, Candidate, IndexedFile, IndexReader
+from router.spool.index_rebuilding import Rebuilt, files_of, rebuild
 from router.spool.ledger import Ledger
 from router.spool.records import (
     Arrival,
@@ -33,23 +38,32 @@ __all__ = [
     "Asked",
     "Attempt",
     "AttemptOutcome",
+    "COMPUTED",
+    "Candidate",
     "CopyOutcome",
     "CopyTask",
     "DeliveryTask",
-    "Expected",
-    "DoneCopy",
     "Digest",
+    "DoneCopy",
+    "Entry",
+    "Expected",
     "HeldCopy",
     "IncomingFile",
+    "IndexReader",
+    "IndexedFile",
+    "Indexes",
     "IntakeRefusal",
     "Ledger",
+    "LocalIndex",
+    "Narrowing",
     "PlannedCopy",
     "Processed",
+    "Rebuilt",
     "ReleasedInstance",
-    "Retrieve",
-    "RetrieveState",
     "Retained",
     "RetainedInstances",
+    "Retrieve",
+    "RetrieveState",
     "Selection",
     "Skipped",
     "Spool",
@@ -66,5 +80,12 @@ __all__ = [
     "WaitingStudy",
     "Which",
     "as_sender",
+    "entry_of",
+    "files_of",
+    "folded_name",
+    "name_groups",
     "new_digest",
+    "plain_date",
+    "rebuild",
+    "tags_of",
 ]

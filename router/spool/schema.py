@@ -180,7 +180,7 @@ def fetch(connection: apsw.Connection, query: str, values: apsw.Bindings = ()) -
 
 def open_writer(path: Path) -> apsw.Connection:
     """The one connection that writes, its tables made or checked."""
-    _create_private(path)
+    create_private(path)
     connection = apsw.Connection(str(path))
     connection.set_busy_timeout(200)  # only ever waits for readers, in a checkpoint
     for pragma in (
@@ -212,7 +212,7 @@ def open_reader(path: Path) -> apsw.Connection:
     return connection
 
 
-def _create_private(path: Path) -> None:
+def create_private(path: Path) -> None:
     """SQLite gives its -wal and -shm files the mode of the database."""
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

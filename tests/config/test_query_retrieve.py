@@ -34,7 +34,7 @@ def mistakes(tmp_path, **changes):
     ("changes", "line", "said"),
     [
         ({"upstream": "pcas"}, 11, "did you mean 'pacs'?"),
-        ({"upstream": "vna"}, 11, "unknown destination of type dicom 'vna'"),
+        ({"upstream": "vna"}, 11, "unknown destination of type dicom, or folder with `index: true`: 'vna'"),
         ({"listener": "mian"}, 10, "did you mean 'main'?"),
         ({"name": "everything"}, 9, "a second use of the name 'everything'"),
         ({"more": "    move_destinations: [ws1]"}, 13, "unknown destination of type dicom 'ws1'"),
