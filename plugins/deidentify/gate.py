@@ -12,7 +12,6 @@ from router import Hold, leaving, read_bulk, received
 
 from .identifiers import Identifiers, identifiers
 from .needles import Needle, needles
-from .profile import FULL_DATES, MODIFIED_DATES
 from .replacing import TEXT_VRS, settled_vr
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ def check_leaks(instance: Instance, options: frozenset[str]) -> None:
     original = identifiers(received(instance), options)
     left = leaving(instance)
     _check_places(original, left)
-    sought = needles(original, bool({FULL_DATES, MODIFIED_DATES} & options))
+    sought = needles(original, options)
     codecs = original.codecs | {codec for level in left.all() for codec in level.codecs}
     patterns: dict[bytes, list[Needle]] = defaultdict(list)
     for needle in sought:

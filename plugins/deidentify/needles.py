@@ -15,6 +15,7 @@ from .identifiers import (
     name_parts,
     spellings,
 )
+from .profile import FULL_DATES, MODIFIED_DATES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,9 +28,7 @@ _SEVERAL_WORDS = re.compile(r"[^\W\d_]+(?:[-'’.][^\W\d_]+)+")
 _LONG_WORD = re.compile(r"[^\W_]{4,}")
 _LONG_NUMBER = re.compile(r"(?<![^\W_])\d{5,}(?![^\W_])")
 _DIGITS = re.compile(r"[\d.]+")
-# A number may be any number where numbers belong, a long one only a date or a time.
 _NUMERIC_VRS = frozenset({"AS", "DA", "DS", "DT", "IS", "TM", "UI"})
-_LONG_NUMERIC_VRS = _NUMERIC_VRS - {"DS", "IS"}
 _LONG = 6
 
 
@@ -75,16 +74,16 @@ def _narrow(value: bytes) -> bytes:
     return value.lower()
 
 
-def needles(found: Identifiers, retains_dates: bool) -> list[Needle]:
-    """What to search for, the same only once."""
+def needles(found: Identifiers, options: frozenset[str]) -> list[Needle]:
+    """What to search for, the same only once, where the options retain something else."""
     made: dict[tuple[str, frozenset[str]], Needle] = {}
     for kind, tag, text in found.texts:
         if kind == "name":
             several = _of_name(tag, text)
         elif kind == "birth date":
-            several = _of_date(tag, text, retains_dates)
+            several = _of_date(tag, text, options)
         elif kind == "id":
-            several = _of_id(tag, text)
+            several = _of_id(tag, text, options)
         else:
             several = _of_address(tag, text)
         for needle in several:
@@ -114,13 +113,22 @@ def _words(part: str) -> set[str]:
     return {part, "".join(_WORD.findall(part)), *_LONG_WORD.findall(part)}
 
 
-def _of_id(tag: int, text: str) -> Iterator[Needle]:
+def _of_id(tag: int, text: str, options: frozenset[str]) -> Iterator[Needle]:
     plain = re.sub(r"[\W_]", "", text)
     numbers = _LONG_NUMBER.findall(text)
     for each in {text, plain, plain.lstrip("0"), *numbers}:
         if is_telling_id(each):
-            numeric = _NUMERIC_VRS if len(each) < _LONG else _LONG_NUMERIC_VRS
-            yield Needle(tag, each, numeric if _DIGITS.fullmatch(each) else frozenset())
+            if not _DIGITS.fullmatch(each):
+                yield Needle(tag, each)
+            else:  # where numbers belong it may be another, a long one only what is retained
+                retained = _retained_vrs(options)
+                yield Needle(tag, each, retained if len(each) >= _LONG else _NUMERIC_VRS)
+
+
+def _retained_vrs(options: frozenset[str]) -> frozenset[str]:
+    """Of what the options retain the VRs that look like other numbers: dates and UIDs."""
+    dates = {"DA", "DT", "TM"} if {FULL_DATES, MODIFIED_DATES} & options else set()
+    return frozenset(dates | ({"UI"} if "retain_uids" in options else set()))
 
 
 def _of_address(tag: int, text: str) -> Iterator[Needle]:
@@ -130,14 +138,12 @@ def _of_address(tag: int, text: str) -> Iterator[Needle]:
             yield from (Needle(tag, spelling) for spelling in spellings(line))
 
 
-def _of_date(tag: int, text: str, retains_dates: bool) -> Iterator[Needle]:
+def _of_date(tag: int, text: str, options: frozenset[str]) -> Iterator[Needle]:
     match = _DATE.fullmatch(text)
     if not match:
         return
     year, month, day = match.groups()
-    # A retained or moved date of a study may well be that of a birth.
-    not_in = frozenset({"DA", "DT"}) if retains_dates else frozenset()
-    not_in |= {"UI", "DS", "IS", "TM"}
+    not_in = _retained_vrs(options) | {"DS", "IS", "TM"}
     yield Needle(tag, year + month + day, not_in, is_date=True)
     for order in ((year, month, day), (day, month, year), (month, day, year)):
         for between in ".-/":

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
+from pydicom._dicom_dict import DicomDictionary
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from router.plugins.deidentify import Deidentify
@@ -10,7 +14,16 @@ from router.plugins.leak_gate import LeakGate
 
 from router import Hold
 from router.testing import make_instance
-from tests.plugins.deidentify.making import SECRET, deidentified
+from tests.plugins.deidentify.making import (
+    ENCODINGS,
+    MODIFIED,
+    ROWS,
+    SECRET,
+    WRITTEN,
+    deidentified,
+    leaving,
+    vr_of,
+)
 
 
 def patient(**more: object) -> Dataset:
@@ -154,7 +167,7 @@ def test_ids_are_found_among_numbers_where_they_can_be_no_other(tmp_path):
     def numbers(dataset: Dataset) -> None:
         dataset.AcquisitionTime, dataset.RepetitionTime = "101010", "1500"
 
-    assert held(ordinary, tmp_path, numbers) is None
+    assert held(ordinary, tmp_path, numbers, [MODIFIED]) is None
 
 
 def test_short_patterns_are_not_found_in_long_noise(tmp_path):
@@ -241,7 +254,31 @@ def test_the_gate_is_behind_deidentify_in_a_destinations_chain_as_well(tmp_path)
 
 def test_deidentifying_twice_is_no_leak(tmp_path):
     once = deidentified(patient(ReferringPhysicianName="Abendroth^Z"), tmp_path)
-    from tests.plugins.deidentify.making import leaving
-
     again = leaving(deidentified(leaving(once), tmp_path))
     assert again.PatientID not in ("", leaving(once).PatientID)
+
+
+VRS = ["LO", "LT", "SH", "ST", "UC", "UT", "CS", "PN", "AE", "UR", "UI", "OB", "DA", "OW"]
+TOLD = ["Zimmermann", "0047119", "A20231777", "19620304", "1.2.826.0.1.7.8.2"]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("vr", VRS)
+def test_no_attribute_the_profile_keeps_hides_a_value(tmp_path, vr, encoding):
+    kept = [tag for tag in DicomDictionary if tag not in ROWS and tag not in WRITTEN]
+    tags = [t for t in kept if vr_of(t) == vr and t >> 16 not in (2, 4, 8, 0x28, 0x7FE0, 0xFFFE)]
+    missed = []
+    for tag, told, below in product(tags[:5], TOLD, (False, True)):
+        original, item = patient(), Dataset()
+        value = told.encode() if vr[0] == "O" else told
+        holder = item if below else original
+        holder[tag] = DataElement(tag, vr, value, already_converted=vr != "PN")
+        if below:
+            original.AnatomicRegionSequence = Sequence([item])
+        try:
+            deidentified(original, tmp_path, [], ENCODINGS[encoding])
+        except Hold:
+            continue
+        missed.append(f"{told} in {tag:08X}")
+    assert missed == []
