@@ -26,6 +26,7 @@ from router.config.parts import Accept
 from router.config.plugin_use import ChainEntry, PluginUse
 from router.config.querying import QueryRetrieve, Upstream
 from router.config.starting import init_text
+from router.config.tls import ClientTls, ServerTls, client_context, server_context
 from router.config.values import IPNetwork
 from router.config.when import When
 from router.config.when_parsing import compile_when
@@ -34,6 +35,7 @@ __all__ = [
     "Accept",
     "AnyDestination",
     "ChainEntry",
+    "ClientTls",
     "Alerts",
     "Config",
     "ConfigError",
@@ -55,12 +57,15 @@ __all__ = [
     "QueryRetrieve",
     "Retry",
     "Route",
+    "ServerTls",
     "Spool",
     "Timeouts",
     "Upstream",
     "When",
+    "client_context",
     "compile_when",
     "init_text",
     "load",
     "report",
+    "server_context",
 ]

@@ -21,8 +21,9 @@ def cross_check(root: Section, findings: Findings) -> None:
     """Find what the parts of a configuration get wrong about each other."""
     _check_listeners(root, findings)
     for _, peer in root.sections("peers"):
-        if not peer.entries.keys() & {"calling_ae_titles", "networks"}:
-            message = "says nothing about who it is: give calling_ae_titles or networks"
+        if not peer.entries.keys() & {"calling_ae_titles", "networks", "certificate"}:
+            what = "calling_ae_titles, networks or a certificate"
+            message = f"says nothing about who it is: give {what}"
             findings.wrong(peer, message)
     for _, destination in root.sections("destinations"):
         path = destination.get("path")

@@ -18,6 +18,7 @@ from router.config.parts import added as _added
 from router.config.parts import written as _written
 from router.config.plugin_use import PluginUse
 from router.config.querying import QueryRetrieve, QueryServiceName, Upstream
+from router.config.tls import ClientTls, ServerTls
 from router.config.when import When
 from router.dataset import Path
 
@@ -38,6 +39,7 @@ class Listener(Model):
     ae_title: v.Many[v.AETitle] = ("*",)
     port: v.ListenPort = 11112
     bind: v.BindAddress = "0.0.0.0"
+    tls: ServerTls | None = None
     accept: Accept | None = None
     transfer_syntaxes: v.AllOr[v.TransferSyntax] = "all"
     maximum_associations: v.Count = 100
@@ -51,7 +53,9 @@ class PeerConfig(Model):
     """Who is who: an association is this peer's if all of it matches."""
 
     calling_ae_titles: v.Many[v.AETitle] = ("*",)
+    called_ae_titles: v.Many[v.AETitle] = ("*",)
     networks: v.Many[v.Network] = _written(("0.0.0.0/0", "::/0"))
+    certificate: v.Many[v.CertificateOf] = ()
     services: v.Many[Literal["store", "echo"] | QueryServiceName] = ("store", "echo")
     assume_character_set: v.CharacterSet | None = None
 
@@ -108,6 +112,7 @@ class DicomDestination(DestinationConfig):
     ae_title: v.AETitle
     host: v.HostName
     port: v.PeerPort = 104
+    tls: ClientTls | None = None
     calling_ae_title: v.CallingAETitle = "ROUTER"
     timeouts: Timeouts = _written({})
     delivered_statuses: v.Many[v.Status] = ()

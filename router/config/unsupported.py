@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 # Path of the key (`*`: any name or item) and the values meant, `*` for every one.
 NOT_SUPPORTED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("spool.queue", ("postgresql*",)),
-    ("listeners.*.tls", ("*",)),
     ("listeners.*.accept.user", ("*",)),
     (
         "listeners.*.transfer_syntaxes.*",
@@ -30,7 +29,6 @@ NOT_SUPPORTED: tuple[tuple[str, tuple[str, ...]], ...] = (
             ),
         ),
     ),
-    ("peers.*.certificate", ("*",)),
     ("destinations.*.type", ("dicomweb",)),
     ("destinations.*.tls", ("*",)),
     ("logging.patient_data", ("[tT]rue", "TRUE")),

@@ -70,6 +70,10 @@ CALLING_AE_TITLE = text(rf"\{{calling_ae_title\}}|{_AE_TITLE}", "{calling_ae_tit
 ADDRESS = text(_ADDRESS)
 BIND_ADDRESS = text(f"localhost|{_ADDRESS}", "0.0.0.0", "127.0.0.1")
 NETWORK = text(rf"{_ADDRESS}(/[0-9A-Fa-f.:]+)?", "10.0.0.0/8")
+CERTIFICATE = text(
+    r"(SHA256|DNS|IP|EMAIL|URI|sha256|dns|ip|email|uri):.+|\s*[A-Za-z][A-Za-z0-9.]*=.+",
+    "SHA256:...", "DNS:ct1.hospital", "CN=ct1,O=Hospital",
+)  # fmt: skip
 HOST_NAME = text(r"[^\s/]+")
 STATUS = WithJsonSchema(
     {

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ from pydicom.charset import python_encoding
 from pydicom.uid import AllTransferSyntaxes
 
 from router.config import value_schemas as s
+from router.config.files import read_file
 from router.config.mistakes import nearest
 from router.config.schedule import Period, period
 from router.config.units import duration, duration_or_never, rate, size, size_or_unlimited
@@ -192,6 +194,42 @@ def _absolute(value: object, info: ValidationInfo) -> Path:
     return Path(directory, _text(value)).absolute()
 
 
+@dataclass(frozen=True)
+class FileContent:
+    """A file as it was when the configuration was read; shown, it is its path only."""
+
+    path: Path
+    content: bytes = field(repr=False)
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+def _file_content(value: object, info: ValidationInfo) -> FileContent:
+    path = _absolute(value, info)
+    try:
+        return FileContent(path, read_file(path))
+    except OSError as error:
+        raise ValueError(f"file {path.name}: {error.strerror}") from None
+
+
+def certificate(text: str) -> str:
+    """Whose a certificate is, as `router.wire` says it; ValueError names the three ways."""
+    kind, colon, rest = text.partition(":")
+    digits = rest.replace(":", "").strip().lower()
+    if kind.upper() == "SHA256" and re.fullmatch("[0-9a-f]{64}", digits):
+        return f"SHA256:{digits}"
+    known = {"DNS": "DNS", "IP": "IP Address", "EMAIL": "email", "URI": "URI"}
+    if colon and kind.upper() in known and rest:
+        return f"{known[kind.upper()]}:{rest}"
+    if re.fullmatch(r"\s*[A-Za-z][A-Za-z0-9.]*=.+", text):
+        return re.sub(r"\s*(?<!\\),\s*", ",", text.strip())
+    raise ValueError(
+        f"'{text}' is neither SHA256:FINGERPRINT, nor a name of the certificate such as "
+        "DNS:ct1.hospital or IP:10.1.4.7, nor its whole subject such as CN=ct1,O=Hospital"
+    )
+
+
 def _one_as_many(value: Any) -> Any:  # noqa: ANN401
     return (value,) if isinstance(value, str | int | float) else value
 
@@ -253,4 +291,6 @@ MadeTransferSyntax = Annotated[
 CharacterSet = Annotated[str, AfterValidator(character_set), s.one_of(python_encoding)]
 TimeZone = Annotated[ZoneInfo | None, PlainValidator(lambda value: time_zone(_text(value))), s.TEXT]
 AbsolutePath = Annotated[Path, PlainValidator(_absolute), s.TEXT]
+ReadFile = Annotated[FileContent, PlainValidator(_file_content), s.TEXT]
+CertificateOf = Annotated[str, AfterValidator(certificate), s.CERTIFICATE]
 PathTemplateText = Annotated[str, AfterValidator(path_template), s.TEXT]

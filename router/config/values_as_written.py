@@ -10,7 +10,7 @@ from pydantic import PlainValidator
 
 from router.config import units
 from router.config import when as w
-from router.config.values import close_after, dimse_status
+from router.config.values import FileContent, close_after, dimse_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -56,6 +56,8 @@ def _written(value: object, metadata: Sequence[Any], home: Path | None) -> str:
             for each in metadata:
                 if isinstance(each, PlainValidator) and each.func in _TEXTS:
                     return _TEXTS[each.func](value)
+        case FileContent():
+            return _written(value.path, (), home)
         case Path():
             inside = home is not None and value.is_relative_to(home)
             return f"./{value.relative_to(home)}" if home and inside else str(value)

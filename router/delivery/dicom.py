@@ -6,6 +6,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from router.config import client_context
 from router.dataset import scan_segments, to_implicit, uid_name
 from router.delivery.proposal import Kind, propose
 from router.delivery.receipt import NotReached, Receipt
@@ -166,7 +167,7 @@ class DicomSender:
         self, first: Kind, kinds: list[Kind], calling_ae_title: str
     ) -> OutgoingAssociation:
         settings = self._settings
-        peer = Peer(settings.host, settings.port, settings.ae_title, calling_ae_title)
+        peer = peer_of(settings, calling_ae_title)
         waits = settings.timeouts
         timeouts = Timeouts(waits.connect, waits.association, waits.response)
         proposed, contexts = propose(first, kinds, self._wanted)
@@ -184,6 +185,19 @@ class DicomSender:
             peer.called_ae_title, peer.host, peer.port, calling_ae_title, len(contexts),
         )  # fmt: skip
         return association
+
+
+def peer_of(settings: DicomDestination, calling_ae_title: str) -> Peer:
+    """Whom to ask for a destination."""
+    tls = settings.tls
+    return Peer(
+        settings.host,
+        settings.port,
+        settings.ae_title,
+        calling_ae_title,
+        client_context(tls) if tls else None,
+        tls.asked_name if tls else None,
+    )
 
 
 def _told(receipt: Receipt, task: DeliveryTask, leaving: DeliveryTask) -> Receipt:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from router.delivery.dicom import peer_of
 from router.delivery.receipt import NotReached
-from router.wire import NoAcceptedContext, Peer, Timeouts, WireError, connect
+from router.wire import NoAcceptedContext, Timeouts, WireError, connect
 
 if TYPE_CHECKING:
     from router.config import DicomDestination
@@ -21,7 +22,7 @@ def probe(settings: DicomDestination, task: DeliveryTask) -> None:
     A peer that accepts associations but no Verification is up: not all storage SCPs offer it.
     """
     calling = settings.calling_ae_title.format(calling_ae_title=task.association.calling_ae_title)
-    peer = Peer(settings.host, settings.port, settings.ae_title, calling)
+    peer = peer_of(settings, calling)
     waits = settings.timeouts
     timeouts = Timeouts(waits.connect, waits.association, min(waits.association, waits.response))
     try:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from router.config import Config, IPNetwork, Listener, PeerConfig
-    from router.wire import AssociationRequest
+    from router.wire import AssociationRequest, PeerCertificate
 
 # PS3.8 table 9-21: rejected-permanent by the service user
 _CALLING_AE_TITLE_NOT_RECOGNIZED = 3
@@ -47,7 +47,7 @@ def admit(request: AssociationRequest, name: str, config: Config) -> Admitted | 
         address=request.address,
         listener=name,
         peer=peer,
-        tls_subject=request.tls_subject,
+        tls_subject=request.certificate.subject if request.certificate else None,
         user=None,
         started=datetime.now(UTC),
     )
@@ -58,11 +58,22 @@ def admit(request: AssociationRequest, name: str, config: Config) -> Admitted | 
 def identify(request: AssociationRequest, peers: Mapping[str, PeerConfig]) -> str | None:
     """The first named peer all of whose criteria the request meets."""
     for name, peer in peers.items():
-        if _is_any_of(request.calling_ae_title, peer.calling_ae_titles) and is_inside(
-            request.address, peer.networks
+        if (
+            _is_any_of(request.calling_ae_title, peer.calling_ae_titles)
+            and _is_any_of(request.called_ae_title, peer.called_ae_titles)
+            and is_inside(request.address, peer.networks)
+            and (not peer.certificate or _has_shown(request.certificate, peer.certificate))
         ):
             return name
     return None
+
+
+def _has_shown(shown: PeerCertificate | None, accepted: Sequence[str]) -> bool:
+    """Whether a certificate is one of those meant by fingerprint, subject or alternative name."""
+    if shown is None:
+        return False
+    says = {f"SHA256:{shown.fingerprint}", shown.subject, *shown.names}
+    return not says.isdisjoint(accepted)
 
 
 def is_inside(address: str, networks: Iterable[IPNetwork]) -> bool:

@@ -11,7 +11,7 @@ from router.intake.room import Room
 from router.intake.session import StoreSession
 from router.routing import HookFailed
 from router.spool import IntakeRefusal
-from router.wire import Rejection
+from router.wire import Rejection, Seldom
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +48,7 @@ class Listener:
         self._current = current
         self._room = Room(spool.ledger)
         self._queries = queries
+        self._seldom = Seldom()
 
     def open(self, request: AssociationRequest) -> Rejection | StoreSession:
         generation = self._current()
@@ -58,23 +59,24 @@ class Listener:
                 queries = self._queries(admitted, generation) if self._queries else None
                 return StoreSession(admitted, generation, self._spool, self._room, queries)
             admitted = rejected
-        log.warning(
-            "association.rejected listener=%s calling=%s called=%s address=%s reason=%s",
-            self.name, request.calling_ae_title, request.called_ae_title, request.address,
-            admitted.text,
-        )  # fmt: skip
-        self._spool.ledger.refused(
-            IntakeRefusal(
-                datetime.now(UTC),
-                self.name,
-                request.calling_ae_title,
-                request.address,
-                "",
-                0,
-                f"{admitted.text} (called {request.called_ae_title})",
-            )
-        )
+        before = self._seldom.ask(f"{request.address} {request.calling_ae_title}")
+        if before is not None:
+            log.warning(
+                "association.rejected listener=%s calling=%s called=%s address=%s reason=%s "
+                "unsaid=%d",
+                self.name, request.calling_ae_title, request.called_ae_title, request.address,
+                admitted.text, before,
+            )  # fmt: skip
+        why = f"{admitted.text} (called {request.called_ae_title})"
+        self._refused(request.calling_ae_title, request.address, why)
         return admitted
+
+    def turned_away(self, address: str, why: str) -> None:
+        self._refused("", address, why)
+
+    def _refused(self, calling_ae_title: str, address: str, why: str) -> None:
+        refusal = IntakeRefusal(datetime.now(UTC), self.name, calling_ae_title, address, "", 0, why)
+        self._spool.ledger.refused(refusal)
 
     def _ask_plugins(self, generation: Generation, association: Association) -> Rejection | None:
         try:

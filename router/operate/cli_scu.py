@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from router.config import DicomDestination
+from router.delivery.dicom import peer_of
 from router.operate import scu
 from router.operate.cli_common import config_option, fail, json_option, print_json, settings
 from router.wire import Peer, WireError
@@ -76,7 +77,7 @@ def resolve(peer: str, calling_ae_title: str, config: Path | None) -> Peer:
     meant = destinations.get(peer)
     if not isinstance(meant, DicomDestination):
         fail(f"{wrong}; the destinations are: {', '.join(destinations) or 'none'}", 2)
-    return Peer(meant.host, meant.port, meant.ae_title, calling_ae_title)
+    return peer_of(meant, calling_ae_title)
 
 
 def _progress(quiet: bool) -> Progress:

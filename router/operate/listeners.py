@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from router.config import server_context
 from router.wire import Acceptor, AcceptorLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from ssl import SSLContext
 
     from router.config import Config, Listener
     from router.wire import Service
@@ -53,9 +55,8 @@ class Listeners:
             if port == listener.port and port
         ]
         try:
-            return Acceptor(
-                listener.bind, listener.port, self._service(name), _limits(listener), beside
-            )
+            service, limits, tls = self._service(name), _limits(listener), _tls(listener)
+            return Acceptor(listener.bind, listener.port, service, limits, beside, tls)
         except OSError as error:
             where = f"{listener.bind} port {listener.port}"
             why = (error.strerror or "").partition(" (")[0]
@@ -78,6 +79,7 @@ class Listeners:
             if self._names.get(name) != place:
                 acceptor.service = self._service(name)
             acceptor.limits = _limits(listener)
+            acceptor.tls = _tls(listener)
         self._names = names
         for acceptor in opened.values():
             acceptor.start()
@@ -114,3 +116,7 @@ def _place(name: str, listener: Listener) -> Place:
 
 def _limits(listener: Listener) -> AcceptorLimits:
     return AcceptorLimits(maximum_associations=listener.maximum_associations)
+
+
+def _tls(listener: Listener) -> SSLContext | None:
+    return server_context(listener.tls) if listener.tls else None

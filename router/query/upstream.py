@@ -5,18 +5,19 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from router.delivery.dicom import peer_of
 from router.query.identifier import SYNTAXES
-from router.wire import Peer, PeerTimeout, QueryResponse, Timeouts, WireError, connect
+from router.wire import PeerTimeout, QueryResponse, Timeouts, WireError, connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from router.config import DicomDestination
     from router.query.identifier import Identifier
-    from router.wire import Inquiry, OutgoingAssociation
+    from router.wire import Inquiry, OutgoingAssociation, Peer
 
 AFTER_CANCEL = 5.0  # seconds an upstream has to end what was cancelled
 _MOST_UNREAD = 64  # responses an upstream may be ahead of the requestor
@@ -59,11 +60,15 @@ def upstream(
     """What a destination is as an upstream; nothing may take longer than `deadline` seconds."""
     query, waits = settings.query, settings.timeouts
     ours = settings.calling_ae_title.format(calling_ae_title=calling_ae_title)
-    host = query.host or settings.host
-    ae_title = query.ae_title or settings.ae_title
+    there = peer_of(settings, ours)
     return Upstream(
         name=name,
-        peer=Peer(host, query.port or settings.port, ae_title, ours),
+        peer=replace(
+            there,
+            host=query.host or there.host,
+            port=query.port or there.port,
+            called_ae_title=query.ae_title or there.called_ae_title,
+        ),
         timeouts=Timeouts(min(waits.connect, deadline), min(waits.association, deadline), deadline),
         retrieve=query.retrieve,
         move_to=query.move_to or ours,

@@ -88,6 +88,9 @@ class Archive:
     def open(self, request: AssociationRequest) -> Rejection | Session:
         return _REJECTED_FOR_NOW if self.rejects else _Association(self)
 
+    def turned_away(self, address: str, why: str) -> None:
+        """Nobody is told."""
+
     def take(self, request: StoreRequest, content: bytes) -> Response:
         with self._lock:
             told = self.script.popleft() if self.script else Answer()

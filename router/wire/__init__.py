@@ -22,6 +22,8 @@ from router.wire.inquiry import Inquiry
 from router.wire.limits import AcceptorLimits, Pace, Timeouts
 from router.wire.queries import QueryRequest, QueryResponse, SubOperations
 from router.wire.requestor import OutgoingAssociation, Peer, connect
+from router.wire.secure import PeerCertificate
+from router.wire.seldom import Seldom
 from router.wire.service import (
     AssociationRequest,
     ContextOffer,
@@ -50,6 +52,7 @@ __all__ = [
     "OutgoingAssociation",
     "Pace",
     "Peer",
+    "PeerCertificate",
     "PeerTimeout",
     "ProtocolViolation",
     "QueryRequest",
@@ -57,6 +60,7 @@ __all__ = [
     "Rejection",
     "Response",
     "Service",
+    "Seldom",
     "Session",
     "SourceUnreadable",
     "StoreRequest",

@@ -10,12 +10,14 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from router.wire.incoming import where
+from router.wire.incoming import tell, where
 from router.wire.limits import AcceptorLimits
 from router.wire.lobby import Lobby
+from router.wire.seldom import Seldom
 from router.wire.serving import ServedAssociation
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterable
 
     from router.wire.lobby import Address
@@ -31,8 +33,8 @@ _ABORTING = 5.0  # seconds for the threads of aborted associations to end
 class Acceptor:
     """Accepts associations on a port, each served by a thread of its own.
 
-    `service` and `limits` may be replaced at any time: associations opened from then on are the
-    new one's. What concerns connections before they are associations stays as it began.
+    `service`, `limits` and `tls` may be replaced at any time: connections made from then on are
+    the new one's.
     """
 
     def __init__(
@@ -42,12 +44,14 @@ class Acceptor:
         service: Service,
         limits: AcceptorLimits | None = None,
         beside: Iterable[Acceptor] = (),
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         """Binds at once: `OSError` if the address is taken or not ours; not by those `beside` it,
         which are to go when it has started (where the platform has SO_REUSEPORT).
         """
         self.service = service
         self.limits = limits or AcceptorLimits()
+        self.tls = tls
         sharing = [each for each in beside if hasattr(socket, "SO_REUSEPORT")]
         for each in sharing:
             each._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -62,9 +66,10 @@ class Acceptor:
             dualstack_ipv6=family == socket.AF_INET6 and address[0] == "::",
         )
         self.port: int = self._listener.getsockname()[1]
-        self._lobby = Lobby(self._listener, self.limits, self._admit)
+        self._lobby = Lobby(self._listener, self)
         self._live: set[ServedAssociation] = set()
         self._changed = threading.Condition()
+        self._seldom = Seldom()
         self._numbers = itertools.count(1)
 
     def __repr__(self) -> str:
@@ -111,13 +116,10 @@ class Acceptor:
                 lambda: not self._live, max(0.0, deadline - time.monotonic())
             )
 
-    def _admit(self, connection: socket.socket, address: Address, request: bytes) -> bytes | None:
+    def admit(self, connection: socket.socket, address: Address, request: bytes) -> bytes | None:
         """Start the association's thread, on the lobby's; or the PDU to answer instead."""
         if self.associations >= self.limits.maximum_associations:
-            log.warning(
-                "association.rejected address=%s why='%d associations are open'",
-                *(address[0], self.associations),
-            )
+            self.turned_away(address[0], "as many associations are open as may be")
             return _LIMIT_EXCEEDED
         try:
             association = ServedAssociation(connection, address, self.limits)
@@ -138,6 +140,16 @@ class Acceptor:
             self._ended(association)
             return _LIMIT_EXCEEDED
         return None
+
+    def turned_away(self, address: str, why: str) -> None:
+        """Say once a minute of each address that it came to nothing, and tell the service."""
+        before = self._seldom.ask(address)
+        if before is not None:
+            log.warning(
+                "association.rejected port=%d address=%s why=%r unsaid=%d",
+                *(self.port, address, why, before),
+            )
+            tell(self.service.turned_away, address, why)
 
     def _serve(self, association: ServedAssociation, request: bytes, service: Service) -> None:
         try:

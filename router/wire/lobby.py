@@ -7,6 +7,7 @@ import errno
 import logging
 import selectors
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -14,11 +15,27 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from router.wire.pdv import INVALID_PARAMETER, PDU_HEADER, UNEXPECTED_PDU, UNRECOGNIZED_PDU
+from router.wire.secure import SecureSocket, secured, why_refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from typing import Protocol
 
     from router.wire.limits import AcceptorLimits
+
+    class Host(Protocol):
+        """What a lobby asks of its acceptor."""
+
+        limits: AcceptorLimits
+        tls: ssl.SSLContext | None
+
+        def admit(
+            self, connection: socket.socket, address: Address, request: bytes
+        ) -> bytes | None:
+            """Take the connection; bytes are sent instead (A-ASSOCIATE-RJ), and it is closed."""
+
+        def turned_away(self, address: str, why: str) -> None:
+            """A connection was no association: TLS failed."""
+
 
 log = logging.getLogger("router.wire")
 
@@ -44,26 +61,25 @@ class _Pending:
     needed: int = _HEADER
     received: bytearray = field(default_factory=bytearray)
     closing: bool = False
+    tls: ssl.SSLContext | None = None  # until the handshake is done
+
+    @property
+    def bytes_wanted(self) -> int:
+        return _DISCARD if self.closing else self.needed - len(self.received)
 
 
 class Lobby:
-    """Accepts, reads A-ASSOCIATE-RQs without blocking, and hands whole ones over.
+    """Accepts, does TLS handshakes and reads A-ASSOCIATE-RQs without blocking, and hands whole
+    requests over.
 
-    `admit(connection, address, request)` takes a connection; if it returns bytes instead, they
-    are sent (A-ASSOCIATE-RJ) and the connection is closed. Silent connections cost a descriptor
-    and go after ARTIM, or earlier when there are too many: the oldest first.
+    Silent connections cost a descriptor and go after ARTIM, or earlier when there are too many:
+    the oldest first. ARTIM begins anew after a TLS handshake.
     """
 
-    def __init__(
-        self,
-        listener: socket.socket,
-        limits: AcceptorLimits,
-        admit: Callable[[socket.socket, Address, bytes], bytes | None],
-    ) -> None:
+    def __init__(self, listener: socket.socket, host: Host) -> None:
         listener.setblocking(False)
         self._listener = listener
-        self._limits = limits
-        self._admit = admit
+        self._host = host
         self._selector = selectors.DefaultSelector()
         self._wake, self._waker = socket.socketpair()
         self._pending: dict[int, _Pending] = {}  # by descriptor, in order of their deadlines
@@ -106,7 +122,7 @@ class Lobby:
                 elif key.fileobj is self._listener:
                     self._accept()
                 elif (pending := self._pending.get(key.fd)) is not None:
-                    self._read(pending)
+                    self._ready(pending)
             self._expire()
 
     def _stop_listening(self) -> None:
@@ -147,10 +163,11 @@ class Lobby:
                     return False
                 continue  # this connection is gone already
             connection.setblocking(False)
-            pending = _Pending(connection, plain_address(address), self._deadline())
-            self._pending[connection.fileno()] = pending
-            self._selector.register(connection, selectors.EVENT_READ)
-            if len(self._pending) > self._limits.pending_connections:
+            pending = _Pending(
+                connection, plain_address(address), self._deadline(), tls=self._host.tls
+            )
+            self._wait_for(pending)
+            if len(self._pending) > self._host.limits.pending_connections:
                 self._drop(self._oldest())
         return True
 
@@ -163,24 +180,61 @@ class Lobby:
         if self._pending:
             self._drop(self._oldest())
 
-    def _read(self, pending: _Pending) -> None:
+    def _ready(self, pending: _Pending) -> None:
+        if pending.tls is None or self._shake_hands(pending, pending.tls):
+            while self._read(pending):  # to the end: TLS may have decrypted more than was asked for
+                pass
+
+    def _shake_hands(self, pending: _Pending, context: ssl.SSLContext) -> bool:
+        """Go on with the handshake; whether it is done. Until somebody speaks, it costs nothing."""
         try:
-            if pending.closing:
-                data = pending.socket.recv(_DISCARD)
-            else:
-                data = pending.socket.recv(pending.needed - len(pending.received))
-        except BlockingIOError:
+            if not isinstance(pending.socket, SecureSocket):
+                pending.socket = secured(pending.socket, context)
+            pending.socket.do_handshake()
+        except ssl.SSLWantReadError:
+            self._selector.modify(pending.socket, selectors.EVENT_READ)
+        except ssl.SSLWantWriteError:
+            self._selector.modify(pending.socket, selectors.EVENT_WRITE)
+        except OSError as error:
+            self._refuse_tls(pending, error)
+        else:
+            self._forget(pending)
+            pending.tls, pending.deadline = None, self._deadline()
+            self._wait_for(pending)
+            return True
+        return False
+
+    def _refuse_tls(self, pending: _Pending, error: OSError) -> None:
+        """The alert is sent already, and must not be overtaken by a reset."""
+        self._host.turned_away(pending.address[0], f"TLS: {why_refused(error)}")
+        self._forget(pending)
+        if pending.socket.fileno() < 0:  # it was gone before it began
             return
+        pending.socket = socket.socket(fileno=pending.socket.detach())
+        pending.tls = None
+        with contextlib.suppress(OSError):
+            pending.socket.shutdown(socket.SHUT_WR)
+        self._see_off(pending)
+
+    def _read(self, pending: _Pending) -> bool:
+        """Whether there may be more."""
+        try:
+            data = pending.socket.recv(pending.bytes_wanted)
+        except BlockingIOError:
+            return False
         except OSError:
             data = b""
         if not data:
             self._drop(pending)
-        elif not pending.closing:
-            pending.received += data
-            self._bytes += len(data)
-            self._proceed(pending)
-            while self._bytes > self._limits.pending_bytes:
-                self._drop(self._oldest())
+            return False
+        if pending.closing:
+            return False
+        pending.received += data
+        self._bytes += len(data)
+        self._proceed(pending)
+        while self._bytes > self._host.limits.pending_bytes:
+            self._drop(self._oldest())
+        return self._pending.get(pending.socket.fileno()) is pending
 
     def _proceed(self, pending: _Pending) -> None:
         if len(pending.received) < pending.needed:
@@ -191,11 +245,11 @@ class Lobby:
             if kind != _A_ASSOCIATE_RQ:
                 known = 2 <= kind <= 7
                 self._abort(pending, UNEXPECTED_PDU if known else UNRECOGNIZED_PDU)
-            elif not _SHORTEST_REQUEST <= length <= self._limits.association_request:
+            elif not _SHORTEST_REQUEST <= length <= self._host.limits.association_request:
                 self._abort(pending, INVALID_PARAMETER)
             return
         self._forget(pending)
-        answer = self._admit(pending.socket, pending.address, bytes(pending.received))
+        answer = self._host.admit(pending.socket, pending.address, bytes(pending.received))
         if answer is not None:
             self._answer(pending, answer)
 
@@ -208,21 +262,27 @@ class Lobby:
         """Send, then wait for the peer to close: closing first may reset away what was sent."""
         with contextlib.suppress(OSError):
             pending.socket.send(pdu)
+        self._see_off(pending)
+
+    def _see_off(self, pending: _Pending) -> None:
         pending.closing = True
         pending.received.clear()
         pending.deadline = self._deadline()
-        self._pending[pending.socket.fileno()] = pending
-        self._selector.register(pending.socket, selectors.EVENT_READ)
+        self._wait_for(pending)
 
     def _deadline(self) -> float:
-        return time.monotonic() + self._limits.artim
+        return time.monotonic() + self._host.limits.artim
 
     def _oldest(self) -> _Pending:
         return next(iter(self._pending.values()))
 
+    def _wait_for(self, pending: _Pending) -> None:
+        self._pending[pending.socket.fileno()] = pending
+        self._selector.register(pending.socket, selectors.EVENT_READ)
+
     def _forget(self, pending: _Pending) -> None:
-        self._selector.unregister(pending.socket)
-        del self._pending[pending.socket.fileno()]
+        key = self._selector.unregister(pending.socket)
+        del self._pending[key.fd]
         self._bytes -= len(pending.received)
 
     def _drop(self, pending: _Pending) -> None:

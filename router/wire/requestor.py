@@ -15,8 +15,11 @@ from router.wire.inquiry import Inquiry
 from router.wire.limits import AcceptorLimits, Timeouts
 from router.wire.queries import QueryRequest
 from router.wire.requesting import Requesting
+from router.wire.secure import SecureSocket, secured, shake_hands, why_refused
 
 if TYPE_CHECKING:
+    import socket
+    import ssl
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from router.dataset import Segment
@@ -29,12 +32,18 @@ VERIFICATION = "1.2.840.10008.1.1"
 
 @dataclass(frozen=True)
 class Peer:
-    """Whom to ask; AE titles go out as given (Latin-1), padded to 16 bytes."""
+    """Whom to ask; AE titles go out as given (Latin-1), padded to 16 bytes.
+
+    `tls` secures the connection; the certificate has to be `server_name`'s, or else `host`'s,
+    where the context checks names.
+    """
 
     host: str
     port: int
     called_ae_title: str
     calling_ae_title: str
+    tls: ssl.SSLContext | None = None
+    server_name: str | None = None
 
 
 def connect(
@@ -60,6 +69,8 @@ def connect(
     except OSError as error:
         why = error.strerror or error
         raise ConnectFailed(f"cannot connect to {peer.host} port {peer.port}: {why}") from error
+    if peer.tls is not None:
+        connection = _secure(connection, peer, peer.tls, timeouts.association)
     association: Requesting | None = None
     try:
         association = Requesting(connection, timeouts, maximum_pdu)
@@ -72,6 +83,20 @@ def connect(
             raise ConnectionLost(f"connection lost: {error.strerror}") from error
         raise
     return OutgoingAssociation(association, timeouts.response)
+
+
+def _secure(
+    connection: socket.socket, peer: Peer, context: ssl.SSLContext, timeout: float
+) -> socket.socket:
+    wrapped: SecureSocket | None = None
+    try:
+        wrapped = secured(connection, context, peer.server_name or peer.host)
+        shake_hands(wrapped, timeout)
+    except OSError as error:
+        (wrapped or connection).close()
+        where = f"{peer.host} port {peer.port}"
+        raise ConnectFailed(f"no TLS with {where}: {why_refused(error)}") from error
+    return wrapped
 
 
 class OutgoingAssociation:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from router.wire.exchange import Exchange
     from router.wire.queries import QueryRequest
+    from router.wire.secure import PeerCertificate
 
 Ending = Literal["released", "aborted", "lost", "timeout"]
 
@@ -34,7 +35,7 @@ class ContextOffer:
 class AssociationRequest:
     """An A-ASSOCIATE-RQ. AE titles are as sent (bytes read as Latin-1) without padding.
 
-    `maximum_pdu` is the requestor's, 0 if it sets no limit.
+    `maximum_pdu` is the requestor's, 0 if it sets no limit; `certificate` is the one it has shown.
     """
 
     calling_ae_title: str
@@ -45,7 +46,7 @@ class AssociationRequest:
     implementation_class_uid: str
     implementation_version_name: str
     maximum_pdu: int
-    tls_subject: str | None = None
+    certificate: PeerCertificate | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,9 @@ class Service(Protocol):
 
     def open(self, request: AssociationRequest) -> Rejection | Session:
         """Take the association or reject it. Raising rejects it (2, 1, 1)."""
+
+    def turned_away(self, address: str, why: str) -> None:
+        """Somebody did not get as far as that; at most once a minute of each address."""
 
 
 class Session(Protocol):

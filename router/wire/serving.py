@@ -27,6 +27,7 @@ from router.wire.incoming import begin_store, tell, where
 from router.wire.pdv import UNEXPECTED_PDU
 from router.wire.queries import QueryRequest, QueryResponse
 from router.wire.query_commands import FIELDS, encode_query_response, query_request
+from router.wire.secure import certificate_of
 from router.wire.service import (
     AssociationRequest,
     ContextOffer,
@@ -128,6 +129,7 @@ class ServedAssociation(Asking):
             implementation_class_uid=str(user.implementation_class_uid or ""),
             implementation_version_name=user.implementation_version_name or "",
             maximum_pdu=self.peer_maximum_pdu,
+            certificate=certificate_of(self.stream.socket),
         )
 
     def _ask_service(

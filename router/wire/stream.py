@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from router.wire.errors import AssociationAborted, ConnectionLost, PeerTimeout
 from router.wire.limits import RECEIVE_BUFFER, RECEIVE_BUFFER_MAXIMUM
+from router.wire.secure import SecureSocket, why_refused
 
 if TYPE_CHECKING:
     from router.wire.limits import Pace
@@ -43,6 +44,7 @@ class Stream:
         self._patience = pace.stall
         self._interrupted = False
         self._broken_off = False
+        self._secure = isinstance(connection, SecureSocket)
         self._poll = select.poll()
         self._poll.register(connection)
 
@@ -57,10 +59,31 @@ class Stream:
 
     def readable(self, timeout: float) -> bool:
         """Wait for the peer to say something or close, at most `timeout` seconds."""
+        if self._secure and (self.pending or self._arrives(0.0)):
+            return True
         if self.waker is not None and not self.pending and timeout > 0:
             self._wait_or_wake(self.waker, timeout)
             timeout = 0.0
+        if self._secure:
+            return self._arrives(timeout)
         return self.pending or bool(self._wait(select.POLLIN, timeout))
+
+    def _arrives(self, timeout: float) -> bool:
+        """Whether there is something to read: not every TLS record holds some of the peer's bytes,
+        and what is decrypted already does not show on the descriptor.
+        """
+        self.start = self.end = 0
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                self.end = self.socket.recv_into(self.view)
+            except BlockingIOError:
+                if not self._wait(select.POLLIN, deadline - time.monotonic()):
+                    return False
+            except OSError as error:  # an alert is told once
+                raise ConnectionLost(f"connection lost: {why_refused(error)}") from error
+            else:
+                return True
 
     def restore_patience(self) -> None:
         """A message or PDU begins: its allowance of waiting is full again."""

@@ -43,6 +43,7 @@ def example_lines():
     """(path, value, comment) of every line of the example that has a key."""
     above = []
     for line in EXAMPLE.read_text().splitlines():
+        line = re.sub(r"^    # ( *\w+:)", r"    \1", line)  # files that are not there
         match = re.match(r"( *)(- )?(\w+):(?: +([^#\s].*?))?(?:\s+# (.*))?$", line)
         if match and not line.lstrip().startswith("#"):
             indent = len(match[1]) + len(match[2] or "")
@@ -118,7 +119,7 @@ def reference_tables():
                 about = [f"destinations.*.{kind}" for kind in ("dicom", "folder", "plugin")]
             elif about[0].startswith("destinations.*.retry"):
                 about = [f"destinations.*.{kind}.retry" for kind in ("dicom", "folder", "plugin")]
-            elif about[0] in ("destinations.*.timeouts", "destinations.*.query"):
+            elif about[0] in (f"destinations.*.{key}" for key in ("timeouts", "query", "tls")):
                 about = [about[0].replace("*", "*.dicom")]
             elif about == ["query_retrieve.accept"]:
                 about = ["query_retrieve.*.accept"]

@@ -72,6 +72,7 @@ class Recorder(Session):
         self.refused: list[StoreRequest] = []
         self.endings: list[str] = []
         self.threads: set[str] = set()
+        self.turned: list[tuple[str, str]] = []
 
     def open(self, request: AssociationRequest) -> Rejection | Recorder:
         self.requests.append(request)
@@ -79,6 +80,9 @@ class Recorder(Session):
         if self.open_fails:
             raise RuntimeError("no")
         return self.rejection or self
+
+    def turned_away(self, address: str, why: str) -> None:
+        self.turned.append((address, why))
 
     def answer(self, offer: ContextOffer) -> str | int:
         self.offers.append(offer)
