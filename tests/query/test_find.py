@@ -55,21 +55,6 @@ def test_one_upstream_answers_through_the_router_as_it_answers_directly(
         assert through.matches == direct.matches
 
 
-def test_retrieve_ae_titles_name_the_router(archive, run_router, find, tmp_path):
-    pacs = archive("PACS")
-    pacs.fill(*generate(tmp_path / "in", 1, 64))
-    router = run_router(config(pacs=pacs.port))
-    answer = find(router.port("main"), *STUDY, "RetrieveAETitle")
-    assert [match.RetrieveAETitle for match in answer.matches] == ["ROUTER"]
-
-
-def test_nobody_queries_who_is_not_accepted(archive, run_router, find):
-    router = run_router(config(pacs=archive("PACS").port))
-    answer = find(router.port("main"), *STUDY, calling="OTHER")
-    assert "No Acceptable Presentation Contexts" in answer.output or not answer.matches
-    assert not answer.matches
-
-
 def test_the_same_study_in_two_upstreams_is_one_match(archive, run_router, find, tmp_path):
     both = generate(tmp_path / "both", 3, 64, PatientName="Both")
     other = generate(tmp_path / "other", 1, 64, PatientName="Other")

@@ -4,11 +4,13 @@ import time
 
 import pytest
 
+from router.wire import NoAcceptedContext
 from tests.story.peers import until
 from tests.story.sending import content, generate
 
 from .scripted import (
     FIND,
+    MOVE,
     answering,
     asking,
     find,
@@ -196,3 +198,42 @@ def test_a_cancel_is_answered_though_the_archive_does_not_heed_it(site, tmp_path
         (last,) = requestor.ask("find", cancel_after=0, QueryRetrieveLevel="STUDY")
     assert last.status == 0xFE00
     assert time.monotonic() - began < 25
+
+
+def test_only_listed_destinations_are_moved_to(site):
+    with asking(site.port, MOVE) as requestor:
+        keys = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": "1.2.3"}
+        (last,) = requestor.ask("move", to="PACS", **keys)
+    assert last.status == 0xA801
+    assert not site.pacs.asked
+
+
+def test_a_move_destination_that_is_down_is_said_and_nothing_is_tried_for_long(site, tmp_path):
+    files = generate(tmp_path / "in", 5)
+    site.pacs.move = moving(site.port, files)
+    with asking(site.port, MOVE) as requestor:
+        keys = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": uid_of(files[0])}
+        *_, last = requestor.ask("move", to="DEAD", **keys)
+    assert last.status == 0xA702
+    assert last.error_comment.startswith("the move destination cannot be reached")
+    assert last.counts.completed == 0
+
+
+def test_retrieve_ae_titles_name_the_router(site):
+    match = {"StudyInstanceUID": "1.2.3", "QueryRetrieveLevel": "STUDY"}
+    site.pacs.find = answering({**match, "RetrieveAETitle": "PACS"})
+    ((found,), _) = find(
+        site.port, QueryRetrieveLevel="STUDY", StudyInstanceUID="", RetrieveAETitle=""
+    )
+    assert found.RetrieveAETitle == "ROUTER"
+
+
+def test_nobody_queries_who_is_not_let(site):
+    with pytest.raises(NoAcceptedContext):
+        find(site.port, "OTHER", QueryRetrieveLevel="STUDY")
+    assert not site.pacs.asked
+
+
+def test_who_is_said_to_store_only_does_not_query_though_an_entry_accepts_it(site):
+    with pytest.raises(NoAcceptedContext):
+        find(site.port, "WS1STORE", QueryRetrieveLevel="STUDY")
