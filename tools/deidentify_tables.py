@@ -81,22 +81,23 @@ CONTEXTS = re.compile(
     "Acquisition|Contrast|Reconstruct|ImagingTechnique|Abstract|Breast|Plane|Orientation|Segment"
 )
 IMAGING = """
-admin anonymised anonymized anonymous clinic department dept doctor hospital mta none nurse operator
-physician radiographer radiologist radiology service staff system tech technician technologist test
-unknown user
-abd abdomen adc angio ap arms arterial ax axial axl b0 becken bh bold bone brain brust bws cap
-cardiac chest cine contrast cor coronal cspine ct cta cxr delay delayed diff diffusion dose dsa
-dti dual dwi dyn dynamic ecg echo eeg ep epi fast fat fatsat fb feet ff fisp flair flash fov fse
-gadolinium gated gd ge gre hals haste head hip hr hrct hws iac in inspiration ir iso isotropic iv
-ivim kernel kidney knee knie kopf ky lat late lateral lava left liver ll localiser localizer low
-lspine lt lung lws map maps max mb mdct mean mediastinum min minip mip mit mlo mm mpr mprage mr
-mra mrcp mri mrv ms mv nat nativ native neck nm no non obl oblique ohne opp opposed out pa pc pd
-pelvis perf perfusion pet ph phase pilot plain post pre proj prone prospective protocol ray rays
-recon retro retrospective right roi rt sag sagittal scan schaedel scout screen se secondary
-sequence series short shoulder slice smartprep soft space spair spgr spin spine spir spiral ssfse
-standard std stir study sub subtraction supine survey surview swi t1 t1w t2 t2w tera tfe thick
-thin thorax thrive tile time tof topo topogram tra trace trans transverse trufi tse tspine turbo
-und upper us vein venous vibe vol volume vr vrt wb whole window with without wo wrist xa xr year
+abd abdomen abu adc admin and angio anonymised anonymized anonymous ap arms arterial ax axial axl
+b0 becken bh bin bold bone brain brust bws cap cardiac chest cine clinic contrast cor coronal
+cspine ct cta cxr das de del delay delayed den department dept der des di diff diffusion doctor
+dos dose dsa dti dual dwi dyn dynamic ecg echo eeg el ep epi fast fat fatsat fb feet ff fisp flair
+flash fov fse gadolinium gated gd ge gre hals haste head hip hospital hr hrct hws iac ibn ii iii
+in ing inspiration ir iso isotropic iv ivim jr kernel kidney knee knie kopf ky la las lat late
+lateral lava le left liver ll localiser localizer los low lspine lt lung lws map maps max mb mdct
+mean med mediastinum min minip mip mit mlo mm mpr mprage mr mra mrcp mri mrs mrv ms mta mv nat
+nativ native neck nm no non none nurse obl oblique ohne operator opp opposed out pa pc pd pelvis
+perf perfusion pet ph phantom phase phd physician pilot plain post pre prof proj prone prospective
+protocol qa radiographer radiologist radiology ray rays recon retro retrospective right roi rt sag
+sagittal san scan schaedel scout screen se secondary sequence series service short shoulder slice
+smartprep soft space spair spgr spin spine spir spiral sr ssfse staff standard std stir study sub
+subtraction supine survey surview swi system t1 t1w t2 t2w tech technician technologist tera test
+tfe the thick thin thorax thrive tile time tof topo topogram tra trace trans transverse trufi tse
+tspine turbo und unknown upper us user van vein venous vibe vol volume von vr vrt wb whole window
+with without wo wrist xa xr year zu zur
 """.split()  # noqa: SIM905
 
 

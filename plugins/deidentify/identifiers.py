@@ -130,7 +130,8 @@ def is_telling_name(part: str) -> bool:
     """Whether a part of a name, found alone, can only be that: not `Li`, `Chest` or `J.`."""
     letters = "".join(_WORD.findall(part))
     shortest = SHORTEST_NAME if letters.isascii() else SHORTEST_FOREIGN_NAME
-    return len(letters) >= shortest and not is_ordinary(part)
+    is_short = len(letters) < shortest or (len(letters) == shortest and not letters.isalpha())
+    return not is_short and not is_ordinary(part)
 
 
 def is_ordinary(part: str) -> bool:

@@ -193,6 +193,7 @@ def test_pixels_are_not_searched(tmp_path):
         {"PatientName": "A^B", "PatientID": "CT"},
         {"PatientName": "", "PatientID": ""},
         {"PatientName": "Ray^X", "PatientID": "0"},
+        {"PatientName": "CT1^Dr.^von", "PatientID": "CT1"},
         {"PatientName": "Test^Standard", "PatientID": "120"},
     ],
 )
@@ -202,7 +203,7 @@ def test_patients_with_ordinary_names_and_ids_are_not_held(tmp_path, identity):
         dataset.InstanceNumber, dataset.KVP, dataset.Rows = "1", "120", 512
         dataset.AnatomicRegionSequence = Sequence([Dataset()])
         dataset.AnatomicRegionSequence[0].CodeMeaning = "Hand and Head, X ray of chest"
-        dataset.ConvolutionKernel = "STANDARD"
+        dataset.ConvolutionKernel, dataset.FilterType = "STANDARD", "CT1 von"
 
     assert held(patient(**identity), tmp_path, ordinary) is None
     deidentified(patient(**identity, StudyID="1"), tmp_path, ["clean_descriptors"])
