@@ -330,6 +330,13 @@ def test_a_router_that_is_killed_takes_its_hanging_workers_with_it(router, wait_
 
 
 def router_workers() -> list[psutil.Process]:
-    """The worker processes of this process; a fork server is among its children."""
+    """The worker processes of this process that run; a fork server is among its children."""
     everything = psutil.Process(os.getpid()).children(recursive=True)
-    return [p for p in everything if p.ppid() != os.getpid()]
+    return [p for p in everything if p.ppid() != os.getpid() and _runs(p)]
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE  # the fork server waits for them later
+    except psutil.NoSuchProcess:
+        return False
