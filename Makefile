@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test soak check bench clean
+.PHONY: run test soak fuzz check bench clean
 
 run: $(VENV)/.run
 	$(BIN)/dicom-router run config.example.yaml
@@ -12,9 +12,12 @@ test: $(VENV)/.test
 	tests/install_peers.sh
 	$(BIN)/python -m pytest -m "not soak"
 
-soak: $(VENV)/.test
+soak: $(VENV)/.fuzz
 	tests/install_peers.sh
 	$(BIN)/python -m pytest -m soak
+
+fuzz: $(VENV)/.fuzz
+	$(BIN)/python -m pytest -m soak tests/fuzz
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -38,6 +41,10 @@ $(VENV)/.run: $(BIN)/python pyproject.toml
 
 $(VENV)/.test: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	touch $@
+
+$(VENV)/.fuzz: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable ".[fuzz]"
 	touch $@
 
 $(VENV)/.dev: $(BIN)/python pyproject.toml
