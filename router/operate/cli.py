@@ -14,9 +14,12 @@ from router.operate.cli_common import CONFIG, config_argument, fail, find_config
 from router.operate.cli_config import check, diff, read_checked, schema
 from router.operate.cli_doctor import doctor
 from router.operate.cli_explain import conformance, explain, replay, test
+from router.operate.cli_index import index
 from router.operate.cli_queue import pause, queue, resume, status, where
 from router.operate.cli_reload import history, reload, rollback
 from router.operate.cli_scu import echo, send
+from router.operate.cli_scu_find import find
+from router.operate.cli_scu_retrieve import get, move
 from router.routing import HookFailed, PluginError
 from router.spool import SpoolError
 
@@ -99,6 +102,10 @@ for command in (
     rollback,
     echo,
     send,
+    find,
+    move,
+    get,
+    index,
     status,
     queue,
     pause,

@@ -5,23 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from router.config import DicomDestination
 from router.delivery.dicom import peer_of
 from router.operate import scu
 from router.operate.cli_common import config_option, fail, json_option, print_json, settings
+from router.operate.cli_progress import progress_bar
+from router.query import upstream
 from router.wire import Peer, WireError
 
-_calling = click.option(
+_PATIENCE = 300.0  # seconds a peer may take to answer
+
+calling_option = click.option(
     "--calling-ae-title", default="ROUTER", show_default=True, help="Who we say we are."
 )
 
 
 @click.command()
 @click.argument("peer")
-@_calling
+@calling_option
 @config_option
 @json_option
 def echo(peer: str, calling_ae_title: str, config: Path | None, as_json: bool) -> None:
@@ -41,7 +43,7 @@ def echo(peer: str, calling_ae_title: str, config: Path | None, as_json: bool) -
 @click.command()
 @click.argument("peer")
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@_calling
+@calling_option
 @config_option
 @json_option
 def send(
@@ -51,7 +53,7 @@ def send(
     target = resolve(peer, calling_ae_title, config)
     found, others = scu.find_files(files)
     results = list(others)
-    with _progress(as_json) as progress:
+    with progress_bar(as_json) as progress:
         task = progress.add_task(f"to {peer}", total=len(found))
 
         def told(sent: scu.Sent) -> None:
@@ -80,15 +82,15 @@ def resolve(peer: str, calling_ae_title: str, config: Path | None) -> Peer:
     return peer_of(meant, calling_ae_title)
 
 
-def _progress(quiet: bool) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        disable=quiet,
-    )
+def resolve_query(peer: str, calling_ae_title: str, config: Path | None) -> Peer:
+    """As `resolve`, of a destination its query and retrieve service."""
+    try:
+        return scu.parse_peer(peer, calling_ae_title)
+    except scu.NotAPeer:
+        meant = settings(config).destinations.get(peer)
+    if isinstance(meant, DicomDestination):
+        return upstream(peer, meant, calling_ae_title, _PATIENCE).peer
+    return resolve(peer, calling_ae_title, config)
 
 
 def _say(results: list[scu.Sent], count: dict[str, int], as_json: bool) -> None:

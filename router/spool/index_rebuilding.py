@@ -56,7 +56,7 @@ def rebuild(index: LocalIndex, told: Callable[[], None]) -> Rebuilt:
         except FileNotFoundError:
             continue
         except (OSError, ValueError) as error:
-            result.others.append((path, str(getattr(error, "strerror", None) or error)))
+            result.others.append((path, _reason(error, index.directory, path)))
         if len(batch) == _AT_ONCE:
             result.indexed += _write(index, batch)
             batch = []
@@ -66,6 +66,14 @@ def rebuild(index: LocalIndex, told: Callable[[], None]) -> Rebuilt:
         result.gone = _sweep(connection)
         connection.execute("UPDATE state SET whole = 1")
     return result
+
+
+def _reason(error: OSError | ValueError, directory: Path, path: bytes) -> str:
+    """Without the path, which begins what is said of files that are no DICOM files."""
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    file = os.path.join(os.fsencode(directory), path)
+    return str(error).removeprefix(os.fsdecode(file)).lstrip(": ")
 
 
 def _write(index: LocalIndex, entries: list[Entry]) -> int:
