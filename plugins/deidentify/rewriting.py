@@ -246,9 +246,10 @@ def _items(dataset: Dataset, tag: BaseTag, found: Found) -> list[Dataset]:
         return list(found.value)
     if not found.value and type(found.value) in (bytes, type(None)):
         return []
-    if found.VR != "UN" or not isinstance(found, RawDataElement):
+    if found.VR not in ("UN", None) or not isinstance(found, RawDataElement):
         raise Hold(f"{tag} should be a sequence, and cannot be looked into")
-    # UN holds items in Implicit VR Little Endian, whatever is around it (PS3.5 6.2.2 note 2).
+    # UN, and what is below it, has items in Implicit VR Little Endian, whatever is around it
+    # (PS3.5 6.2.2 note 2).
     raw = found._replace(VR="SQ", is_implicit_VR=True, is_little_endian=True)
     try:
         parsed = convert_raw_data_element(raw, encoding=dataset._character_set, ds=dataset)

@@ -277,9 +277,10 @@ def test_what_cannot_be_walked_to_its_end_is_held(tmp_path):
 
 
 def test_a_sequence_sent_as_unknown_is_looked_into(tmp_path):
-
-    item = Dataset()
+    item, below = Dataset(), Dataset()
     item.PatientName, item.CodeMeaning = "Brenninkmeyer^Otto", "Phantom"
+    below.PatientName = "Brenninkmeyer^Otto"
+    item.AnatomicRegionModifierSequence = Sequence([below])
     inner = encode(item, "1.2.840.10008.1.2")
     value = b"\xfe\xff\x00\xe0" + len(inner).to_bytes(4, "little") + inner
     dataset = Dataset()
@@ -288,6 +289,7 @@ def test_a_sequence_sent_as_unknown_is_looked_into(tmp_path):
     left = leaving(deidentified(dataset, tmp_path, leak_gate=False))
     assert left.AnatomicRegionSequence[0].CodeMeaning == "Phantom"
     assert left.AnatomicRegionSequence[0].PatientName == ""
+    assert left.AnatomicRegionSequence[0].AnatomicRegionModifierSequence[0].PatientName == ""
 
 
 def test_what_should_be_no_sequence_is_held(tmp_path):
