@@ -86,7 +86,7 @@ class Profile:
         self._open: list[tuple[int, str]] = []
         self.everywhere: dict[int, Action] = {}
         for row in table("profile.csv"):
-            if not _is_hexadecimal(row["tag"]):
+            if row["tag"] == "private" or "x" in row["tag"]:
                 continue  # repeating groups and private elements: see rewriting
             tag = int(row["tag"], 16)
             chosen = _chosen(row, self.options)
@@ -118,10 +118,6 @@ def _chosen(row: Mapping[str, str], options: Collection[str]) -> Action | None:
         return Action.KEEP
     cleaned = [_CLEANED[option] for option in _CLEANED if told.get(option) == "C"]
     return cleaned[0] if cleaned else None
-
-
-def _is_hexadecimal(tag: str) -> bool:
-    return tag not in ("private",) and "x" not in tag
 
 
 @cache
