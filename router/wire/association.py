@@ -57,6 +57,8 @@ class Association(pynetdicom.association.Association):
         local.maximum_length = maximum_pdu
         local.implementation_version_name = IMPLEMENTATION_VERSION_NAME
         self._writer: MessageWriter | None = None
+        self._encoded = b""
+        self._decoded = commands.CommandSet({})
 
     @property
     def peer_maximum_pdu(self) -> int:
@@ -82,7 +84,9 @@ class Association(pynetdicom.association.Association):
         """A command set has arrived; where its data set goes."""
         if context_id not in self._accepted_cx:
             raise ProtocolViolation(f"context {context_id} was not accepted", INVALID_PARAMETER)
-        decoded = commands.decode(command)
+        if command != self._encoded:  # the responses of a query are all the same
+            self._decoded, self._encoded = commands.decode(command), command
+        decoded = self._decoded
         if decoded.field == commands.C_ECHO_RQ and not decoded.has_data_set:
             answer = commands.encode_response(decoded, Response(0x0000))
             self.send_message(context_id, answer)

@@ -26,6 +26,7 @@ class Exchange:
         self._request = request
         self._waker = Waker()
         self._message_id = 0
+        self._status, self._match = 0, b""  # of the last match, and how its response is written
 
     @property
     def is_cancelled(self) -> bool:
@@ -55,11 +56,21 @@ class Exchange:
         association = self._association
         association.writer.send_small(
             self._request.context_id,
-            [(encode_query_response(self._request, each), each.identifier) for each in responses],
+            [(self._command(each), each.identifier) for each in responses],
             heed_abort=not association.dul.reader.mid_message,
         )
         if not responses[-1].is_last:
             association.refresh()
+
+    def _command(self, response: QueryResponse) -> bytes:
+        """Matches differ in their Identifiers only."""
+        is_match = response.identifier is not None and response.counts is None
+        if not is_match or response.error_comment or response.status != self._status:
+            command = encode_query_response(self._request, response)
+            if not is_match or response.error_comment:
+                return command
+            self._status, self._match = response.status, command
+        return self._match
 
     def wait(self, timeout: float) -> None:
         """Wait until the requestor says something, `wake` is called, or `timeout` seconds."""

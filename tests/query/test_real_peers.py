@@ -159,5 +159,5 @@ def test_pynetdicoms_archive_is_queried_and_retrieved(
     assert direct.matches
     assert comparable(through.matches) == comparable(direct.matches)
     answer = movescu(port, *asked, calling="ONE")
-    assert (answer.status, answer.counts()["completed"]) == (0, 3)
+    assert (answer.status, answer.counts()["completed"]) == (0, 3), answer.comment
     assert sorted(map(elements, ws1.files())) == sorted(map(elements, files))
