@@ -74,6 +74,7 @@ class Node:
         self._plugins = self.spool.directory / "plugins"
         self._first = config
         self._files = files or Files()
+        self._peers = Census()
         self.started = datetime.now(UTC)
 
     @property
@@ -106,6 +107,7 @@ class Node:
         hooks = DestinationHooks(self.pool, self.spool.outgoing, self._current)
         receive = partial(open_receiving, self.spool)
         self._indexes = Indexes(self.spool.directory)
+        self._indexes.follow(config.destinations)
         self._queries = QueryService(ledger, hooks, receive, self._indexes, self.spool.directory)
         self.deliveries = Deliveries(
             ledger, config.destinations, hooks, config.timezone, self._indexes
@@ -128,11 +130,11 @@ class Node:
         return self.generations.current
 
     def _service(self, name: str) -> Listener:
-        return Listener(name, self.spool, self._current, self._open_queries)
+        return Listener(name, self.spool, self._current, self._open_queries, self._peers)
 
     def _ending_service(self, name: str) -> Listener:
         generation = self.generations.current
-        return Listener(name, self.spool, lambda: generation, self._open_queries)
+        return Listener(name, self.spool, lambda: generation, self._open_queries, self._peers)
 
     def _open_queries(self, admitted: Admitted, generation: Generation) -> Queries:
         return self._queries.session(admitted.association, generation)
@@ -168,6 +170,7 @@ class Node:
         self.generations.begin(generation, files.texts)
         self.listeners.follow(config, opened)
         ledger.follow(config.destinations)
+        self._indexes.follow(config.destinations)
         renewed = [
             name
             for name in config.destinations

@@ -3,11 +3,12 @@
 from router.spool.digest import Digest, new_digest
 from router.spool.errors import SpoolError, SpoolFailed, SpoolFull, SpoolLocked, SyncFailed
 from router.spool.files import IncomingFile
-from router.spool.index import Indexes, LocalIndex
+from router.spool.index import LocalIndex
 from router.spool.index_entry import Entry, entry_of, tags_of
 from router.spool.index_keys import Narrowing, folded_name, name_groups, plain_date
 from router.spool.index_reading import COMPUTED, Candidate, IndexedFile, IndexReader
 from router.spool.index_rebuilding import Rebuilt, files_of, rebuild
+from router.spool.indexes import Indexes
 from router.spool.ledger import Ledger
 from router.spool.records import (
     Arrival,

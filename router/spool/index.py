@@ -7,7 +7,6 @@ open: the router, and `dicom-router index rebuild` beside it.
 from __future__ import annotations
 
 import json
-import os
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
@@ -102,14 +101,11 @@ class LocalIndex:
     def __init__(self, path: Path, directory: Path) -> None:
         """Made where there is none, or where it is another directory's. Raises SpoolError."""
         self.path, self.directory = path, directory
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        create_private(path)
         self._lock = threading.Lock()
-        self._connection = apsw.Connection(str(path))
-        self._connection.set_busy_timeout(60_000)  # a rebuild writes beside the router
-        # FULL: what the ledger has as delivered must be found after a power failure.
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-            self._connection.execute(f"PRAGMA {pragma}")
+        try:
+            self._connection = _connected(path)
+        except (apsw.Error, OSError) as error:
+            raise SpoolError(f"{path}: {error}") from error
         with self.transaction() as connection:
             if connection.execute("PRAGMA user_version").get != _VERSION:
                 connection.execute(f"{_TABLES} PRAGMA user_version = {_VERSION}")
@@ -138,10 +134,18 @@ class LocalIndex:
                     raise SpoolError(f"{self.path}: {error}") from error
                 raise
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it knows all files of its folder."""
+        with self._lock:
+            return bool(self._connection.execute("SELECT whole FROM state").get)
+
     def add(self, entry: Entry) -> None:
         """Know an instance whose file was just written; durable when it returns."""
         with self.transaction() as connection:
-            put(connection, entry)
+            # After a reload it may be that of another folder, while deliveries to this one end.
+            if connection.execute("SELECT directory FROM state").get == str(self.directory):
+                put(connection, entry)
 
     def forget(self, path: bytes) -> None:
         """There is no such file any more."""
@@ -154,6 +158,17 @@ class LocalIndex:
     def close(self) -> None:
         with self._lock:
             self._connection.close()
+
+
+def _connected(path: Path) -> apsw.Connection:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    create_private(path)
+    connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(60_000)  # a rebuild writes beside the router
+    # FULL: what the ledger has as delivered must be found after a power failure.
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
 
 
 def put(connection: apsw.Connection, entry: Entry) -> None:
@@ -220,28 +235,3 @@ def decoded(*texts: str) -> Attributes:
     for text in texts:
         found |= json.loads(text)
     return found
-
-
-class Indexes:
-    """The indexes of all folders that have one, each opened when it is first needed."""
-
-    def __init__(self, spool: Path) -> None:
-        """`spool` is the spool's directory."""
-        self._directory = spool / "index"
-        self._lock = threading.Lock()
-        self._open: dict[str, LocalIndex] = {}
-
-    def of(self, name: str, directory: Path) -> LocalIndex:
-        """That of the folder destination of this name, which writes to `directory`."""
-        with self._lock:
-            index = self._open.get(name)
-            if index is None or index.directory != directory:
-                path = self._directory / f"{os.path.basename(name)}.db"
-                index = self._open[name] = LocalIndex(path, directory)
-            return index
-
-    def close(self) -> None:
-        with self._lock:
-            for index in self._open.values():
-                index.close()
-            self._open.clear()

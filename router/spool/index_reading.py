@@ -38,7 +38,10 @@ _EXISTS = {
 
 
 # What is counted for an answer, not stored: its VR, and by which of study, patient or series.
-_PATIENTS = "FROM studies AS own JOIN studies USING(patient_id, issuer)"
+_PATIENTS = (
+    "FROM studies AS own JOIN studies ON studies.patient_id = own.patient_id "
+    "AND studies.issuer = own.issuer AND (own.patient_id <> '' OR studies.id = own.id)"
+)
 _SERIES_OF = "JOIN series ON series.study = studies.id"
 _INSTANCES_OF = "JOIN instances ON instances.series = series.id"
 _COMPUTED = {
