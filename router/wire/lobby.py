@@ -11,10 +11,11 @@ import ssl
 import struct
 import threading
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from router.wire.incoming import where
 from router.wire.pdv import INVALID_PARAMETER, PDU_HEADER, UNEXPECTED_PDU, UNRECOGNIZED_PDU
+from router.wire.pending import DISCARD, Pending
 from router.wire.secure import SecureSocket, secured, why_refused
 
 if TYPE_CHECKING:
@@ -41,31 +42,12 @@ log = logging.getLogger("router.wire")
 
 _A_ASSOCIATE_RQ = 1
 _SHORTEST_REQUEST = 68  # the fixed fields of an A-ASSOCIATE-RQ, PS3.8 table 9-11
-_HEADER = 6
 _ACCEPTS_PER_TURN = 64
 _PAUSE = 0.5  # seconds without accepting when the process has no descriptors left
 _NO_DESCRIPTORS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
-_DISCARD = 64 * 1024
 _CLOSE, _RETIRE = b"\0", b"\1"
 
 Address = tuple[str, int]
-
-
-@dataclass(eq=False)
-class _Pending:
-    """A connection whose A-ASSOCIATE-RQ is not all there, or that was answered and is to close."""
-
-    socket: socket.socket
-    address: Address
-    deadline: float
-    needed: int = _HEADER
-    received: bytearray = field(default_factory=bytearray)
-    closing: bool = False
-    tls: ssl.SSLContext | None = None  # until the handshake is done
-
-    @property
-    def bytes_wanted(self) -> int:
-        return _DISCARD if self.closing else self.needed - len(self.received)
 
 
 class Lobby:
@@ -82,7 +64,7 @@ class Lobby:
         self._host = host
         self._selector = selectors.DefaultSelector()
         self._wake, self._waker = socket.socketpair()
-        self._pending: dict[int, _Pending] = {}  # by descriptor, in order of their deadlines
+        self._pending: dict[int, Pending] = {}  # by descriptor, in order of their deadlines
         self._bytes = 0
         self._resume_at: float | None = None
         self._listening = True
@@ -112,18 +94,28 @@ class Lobby:
 
     def _run(self) -> None:
         while self._listening or self._pending:
-            for key, _ in self._selector.select(self._patience()):
-                if key.fileobj is self._wake:
-                    if _CLOSE in self._wake.recv(_DISCARD):
-                        while self._pending:
-                            self._drop(self._oldest())
-                        return
-                    self._stop_listening()
-                elif key.fileobj is self._listener:
-                    self._accept()
-                elif (pending := self._pending.get(key.fd)) is not None:
-                    self._ready(pending)
-            self._expire()
+            try:
+                if self._turn():
+                    return
+            except Exception as error:  # nobody else would accept associations
+                log.critical("listener.failed error=%s", where(error))
+                time.sleep(_PAUSE)
+
+    def _turn(self) -> bool:
+        """Deal with what has happened; whether it was `close`."""
+        for key, _ in self._selector.select(self._patience()):
+            if key.fileobj is self._wake:
+                if _CLOSE in self._wake.recv(DISCARD):
+                    while self._pending:
+                        self._drop(self._oldest())
+                    return True
+                self._stop_listening()
+            elif key.fileobj is self._listener:
+                self._accept()
+            elif (pending := self._pending.get(key.fd)) is not None:
+                self._ready(pending)
+        self._expire()
+        return False
 
     def _stop_listening(self) -> None:
         """Who is in the queue has connected: closing the socket would reset them."""
@@ -163,7 +155,7 @@ class Lobby:
                     return False
                 continue  # this connection is gone already
             connection.setblocking(False)
-            pending = _Pending(
+            pending = Pending(
                 connection, plain_address(address), self._deadline(), tls=self._host.tls
             )
             self._wait_for(pending)
@@ -180,12 +172,18 @@ class Lobby:
         if self._pending:
             self._drop(self._oldest())
 
-    def _ready(self, pending: _Pending) -> None:
-        if pending.tls is None or self._shake_hands(pending, pending.tls):
-            while self._read(pending):  # to the end: TLS may have decrypted more than was asked for
-                pass
+    def _ready(self, pending: Pending) -> None:
+        try:
+            if pending.tls is None or self._shake_hands(pending, pending.tls):
+                while self._read(pending):  # to the end: TLS may have decrypted more than asked for
+                    pass
+        except Exception as error:  # it must not be this one's again and again
+            log.error("connection.failed address=%s error=%s", pending.address[0], where(error))
+            if pending in self._pending.values():
+                self._forget(pending)
+            pending.socket.close()
 
-    def _shake_hands(self, pending: _Pending, context: ssl.SSLContext) -> bool:
+    def _shake_hands(self, pending: Pending, context: ssl.SSLContext) -> bool:
         """Go on with the handshake; whether it is done. Until somebody speaks, it costs nothing."""
         try:
             if not isinstance(pending.socket, SecureSocket):
@@ -204,7 +202,7 @@ class Lobby:
             return True
         return False
 
-    def _refuse_tls(self, pending: _Pending, error: OSError) -> None:
+    def _refuse_tls(self, pending: Pending, error: OSError) -> None:
         """The alert is sent already, and must not be overtaken by a reset."""
         self._host.turned_away(pending.address[0], f"TLS: {why_refused(error)}")
         self._forget(pending)
@@ -216,7 +214,7 @@ class Lobby:
             pending.socket.shutdown(socket.SHUT_WR)
         self._see_off(pending)
 
-    def _read(self, pending: _Pending) -> bool:
+    def _read(self, pending: Pending) -> bool:
         """Whether there may be more."""
         try:
             data = pending.socket.recv(pending.bytes_wanted)
@@ -236,10 +234,10 @@ class Lobby:
             self._drop(self._oldest())
         return self._pending.get(pending.socket.fileno()) is pending
 
-    def _proceed(self, pending: _Pending) -> None:
+    def _proceed(self, pending: Pending) -> None:
         if len(pending.received) < pending.needed:
             return
-        if pending.needed == _HEADER:
+        if pending.needed == PDU_HEADER.size:
             kind, length = PDU_HEADER.unpack(pending.received)
             pending.needed += length
             if kind != _A_ASSOCIATE_RQ:
@@ -253,18 +251,18 @@ class Lobby:
         if answer is not None:
             self._answer(pending, answer)
 
-    def _abort(self, pending: _Pending, reason: int) -> None:
+    def _abort(self, pending: Pending, reason: int) -> None:
         log.info("connection.aborted address=%s reason=%d", pending.address[0], reason)
         self._forget(pending)
         self._answer(pending, struct.pack(">BxLxxBB", 7, 4, 2, reason))
 
-    def _answer(self, pending: _Pending, pdu: bytes) -> None:
+    def _answer(self, pending: Pending, pdu: bytes) -> None:
         """Send, then wait for the peer to close: closing first may reset away what was sent."""
         with contextlib.suppress(OSError):
             pending.socket.send(pdu)
         self._see_off(pending)
 
-    def _see_off(self, pending: _Pending) -> None:
+    def _see_off(self, pending: Pending) -> None:
         pending.closing = True
         pending.received.clear()
         pending.deadline = self._deadline()
@@ -273,19 +271,19 @@ class Lobby:
     def _deadline(self) -> float:
         return time.monotonic() + self._host.limits.artim
 
-    def _oldest(self) -> _Pending:
+    def _oldest(self) -> Pending:
         return next(iter(self._pending.values()))
 
-    def _wait_for(self, pending: _Pending) -> None:
+    def _wait_for(self, pending: Pending) -> None:
         self._pending[pending.socket.fileno()] = pending
         self._selector.register(pending.socket, selectors.EVENT_READ)
 
-    def _forget(self, pending: _Pending) -> None:
+    def _forget(self, pending: Pending) -> None:
         key = self._selector.unregister(pending.socket)
         del self._pending[key.fd]
         self._bytes -= len(pending.received)
 
-    def _drop(self, pending: _Pending) -> None:
+    def _drop(self, pending: Pending) -> None:
         self._forget(pending)
         pending.socket.close()
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import select
 import socket
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -43,6 +45,7 @@ class Stream:
         self._earning = 1 / pace.minimum_rate
         self._patience = pace.stall
         self._interrupted = False
+        self._closing = threading.Lock()  # nobody else's descriptor is shut down
         self._broken_off = False
         self._secure = isinstance(connection, SecureSocket)
         self._poll = select.poll()
@@ -170,10 +173,8 @@ class Stream:
         The one method that another thread may call.
         """
         self._interrupted = True
-        try:
+        with self._closing, contextlib.suppress(OSError):  # closed already
             self.socket.shutdown(socket.SHUT_RD)  # wakes poll; the A-ABORT can still be sent
-        except OSError:
-            return  # closed already
 
     def forgive_interrupt(self) -> None:
         """What follows is the A-ABORT that the interruption asked for."""
@@ -181,7 +182,8 @@ class Stream:
 
     def close(self) -> None:
         """Close, and let go of the buffer: pynetdicom's objects wait for the garbage collector."""
-        self.socket.close()
+        with self._closing:
+            self.socket.close()
         self.buffer = bytearray()
         self.view = memoryview(self.buffer)
         self.start = self.end = 0

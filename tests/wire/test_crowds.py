@@ -1,12 +1,21 @@
 """Many peers at once: silent ones cost nothing, and limits count only real associations."""
 
 import resource
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from router.wire import Acceptor, AssociationAborted, AssociationRejected, ConnectionLost, Response
+from router.wire import (
+    Acceptor,
+    AcceptorLimits,
+    AssociationAborted,
+    AssociationRejected,
+    ConnectionLost,
+    Response,
+)
+from router.wire.lobby import Lobby
 from tests.wire.peers import (
     CT,
     ECHO,
@@ -170,3 +179,36 @@ def test_an_ipv6_listener_tells_ipv4_peers_by_their_address(recorder):
     acceptor.close()
     acceptor.drain(0)
     assert recorder.requests[0].address == "127.0.0.1"
+
+
+class Failing:
+    """Fails over the first connection, and says no to the others."""
+
+    def __init__(self) -> None:
+        self.limits = AcceptorLimits()
+        self.tls = None
+        self.asked = 0
+
+    def admit(self, connection: object, address: object, request: bytes) -> bytes:
+        self.asked += 1
+        if self.asked == 1:
+            raise ZeroDivisionError
+        return pdu(3, bytes([0, 2, 3, 2]))
+
+    def turned_away(self, address: str, why: str) -> None:
+        raise AssertionError
+
+
+def test_what_fails_over_one_connection_does_not_concern_the_next(caplog):
+    host = Failing()
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    lobby = Lobby(listener, host)
+    lobby.start()
+    with RawPeer.to(port) as first, RawPeer.to(port) as second:
+        first.send(associate_request())
+        assert first.receive() == (0, b"")
+        second.send(associate_request())
+        assert second.receive()[0] == 3
+    lobby.close()
+    assert "connection.failed address=127.0.0.1 error=ZeroDivisionError" in caplog.text
