@@ -74,7 +74,6 @@ class Node:
         self._plugins = self.spool.directory / "plugins"
         self._first = config
         self._files = files or Files()
-        self._peers = Census()
         self.started = datetime.now(UTC)
 
     @property
