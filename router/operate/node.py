@@ -129,11 +129,11 @@ class Node:
         return self.generations.current
 
     def _service(self, name: str) -> Listener:
-        return Listener(name, self.spool, self._current, self._open_queries, self._peers)
+        return Listener(name, self.spool, self._current, self._open_queries)
 
     def _ending_service(self, name: str) -> Listener:
         generation = self.generations.current
-        return Listener(name, self.spool, lambda: generation, self._open_queries, self._peers)
+        return Listener(name, self.spool, lambda: generation, self._open_queries)
 
     def _open_queries(self, admitted: Admitted, generation: Generation) -> Queries:
         return self._queries.session(admitted.association, generation)
