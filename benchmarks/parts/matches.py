@@ -1,4 +1,4 @@
-"""An archive that answers every C-FIND with so many studies, as fast as it can: `python FILE N PORT`.
+"""An archive that answers every C-FIND with COUNT studies on PORT, as fast as it can.
 
 No real one: those look for their matches, which would hide what passing them on costs.
 """
