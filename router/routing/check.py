@@ -85,6 +85,7 @@ def check_start(
     known, chains = set(started), []
     for chain, spec in (
         *((route.chain, routes[route.name]) for route in config.routes),
+        *((entry.chain, routes[entry.name]) for entry in config.query_retrieve),
         *((config.destinations[name].chain, spec) for name, spec in destinations.items()),
     ):
         keys = {link.plugin.key for link in spec.links}
