@@ -20,11 +20,10 @@ EXPLICIT = "1.2.840.10008.1.2.1"
 def element(keyword: str, value) -> dict:
     """As `attributes` has it: text with backslashes between values, or items."""
     vr = dictionary_VR(keyword)
+    tag = f"{tag_for_keyword(keyword):08X}"
     if vr == "SQ":
-        values = [dict_of(item) for item in value]
-    else:
-        values = value.split("\\") if value else []
-    return {f"{tag_for_keyword(keyword):08X}": (vr, values)}
+        return {tag: (vr, [dict_of(item) for item in value])}
+    return {tag: (vr, value.split("\\") if value else [])}
 
 
 def dict_of(values: dict) -> dict:
