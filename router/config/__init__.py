@@ -1,5 +1,6 @@
 """The configuration: YAML with positions, checked, as a frozen model."""
 
+from router.config.limits import Limits
 from router.config.loading import load
 from router.config.mistakes import ConfigError, Mistake, Position, report
 from router.config.model import (
@@ -46,6 +47,7 @@ __all__ = [
     "Expected",
     "FolderDestination",
     "IPNetwork",
+    "Limits",
     "Listener",
     "Logging",
     "Mistake",

@@ -25,6 +25,9 @@ def cross_check(root: Section, findings: Findings) -> None:
             what = "calling_ae_titles, networks or a certificate"
             message = f"says nothing about who it is: give {what}"
             findings.wrong(peer, message)
+        for named in _texts(peer.get("move_destinations")):
+            if named.value != "all":
+                _check_name(named, "destination", _names(root, "destinations"), findings)
     for _, destination in root.sections("destinations"):
         path = destination.get("path")
         if isinstance(path, Scalar) and "{SOPInstanceUID}" not in path.raw:

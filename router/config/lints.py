@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import stat
 from collections.abc import Callable
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, TypeAlias
@@ -15,6 +16,7 @@ from router.config.tree import Section, route_sections, scalars
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from router.config.model import Config, Listener
     from router.config.tree import Node
@@ -34,6 +36,7 @@ def find_lints(root: Section, config: Config, has_hook: HasHook | None) -> Itera
     yield from _identified_outside(root, config)
     yield from _own_listeners(root, config)
     yield from _waited_for_in_vain(root, config)
+    yield from _told_to_everybody(root, config)
 
 
 def _leading_nowhere(root: Section, config: Config, has: HasHook) -> Iterator[Mistake]:
@@ -105,6 +108,33 @@ def _waited_for_in_vain(root: Section, config: Config) -> Iterator[Mistake]:
                 "the sender is done: the sender hears a failure after acknowledge_timeout"
             )
             yield _lint(section.get("deliver") or section, message)
+
+
+def _told_to_everybody(root: Section, config: Config) -> Iterator[Mistake]:
+    """Secrets that others on the machine or on the network can read."""
+    for name, section in root.sections("listeners"):
+        listener, accept = config.listeners[name], section.get("accept")
+        users = listener.accept and listener.accept.user
+        node = accept.get("user") if isinstance(accept, Section) else None
+        if users and node:
+            yield from _readable(node, users.path)
+            if listener.tls is None:
+                yield _lint(node, "without `tls` passcodes travel in clear text: give it `tls`")
+    for kind, owners in (("listeners", config.listeners), ("destinations", config.destinations)):
+        for name, section in root.sections(kind):
+            tls, part = getattr(owners[name], "tls", None), section.get("tls")
+            if tls and tls.key and isinstance(part, Section) and (node := part.get("key")):
+                yield from _readable(node, tls.key.path)
+
+
+def _readable(node: Node, path: Path) -> Iterator[Mistake]:
+    try:
+        everybody = path.stat().st_mode & stat.S_IROTH
+    except OSError:
+        return
+    if everybody:
+        message = f"everybody on this machine may read {path.name}: chmod o-r {path.name}"
+        yield _lint(node, message)
 
 
 def _own_listeners(root: Section, config: Config) -> Iterator[Mistake]:

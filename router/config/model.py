@@ -11,9 +11,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Discriminator, Tag, model_validator
 
 from router.config import values as v
+from router.config.file_values import CertificateOf
+from router.config.limits import Limits
 from router.config.mistakes import Mistake, Position
-from router.config.parts import Accept, Chain, Model
 from router.config.parts import AsBuilt as _AsBuilt
+from router.config.parts import Chain, ListenerAccept, Model
 from router.config.parts import added as _added
 from router.config.parts import written as _written
 from router.config.plugin_use import PluginUse
@@ -40,9 +42,12 @@ class Listener(Model):
     port: v.ListenPort = 11112
     bind: v.BindAddress = "0.0.0.0"
     tls: ServerTls | None = None
-    accept: Accept | None = None
+    accept: ListenerAccept | None = None
+    services: v.Many[Literal["store", "echo"]] = ("store", "echo")
+    sop_classes: v.AllOr[v.SopClass] = "all"
     transfer_syntaxes: v.AllOr[v.TransferSyntax] = "all"
     maximum_associations: v.Count = 100
+    limits: Limits = _written({})
     acknowledge: Literal["received", "processed", "delivered"] = "received"
     acknowledge_timeout: v.Duration = _written("60 s")
     unmatched: Literal["refuse", "hold", "discard"] = "refuse"
@@ -55,8 +60,11 @@ class PeerConfig(Model):
     calling_ae_titles: v.Many[v.AETitle] = ("*",)
     called_ae_titles: v.Many[v.AETitle] = ("*",)
     networks: v.Many[v.Network] = _written(("0.0.0.0/0", "::/0"))
-    certificate: v.Many[v.CertificateOf] = ()
+    certificate: v.Many[CertificateOf] = ()
     services: v.Many[Literal["store", "echo"] | QueryServiceName] = ("store", "echo")
+    sop_classes: v.AllOr[v.SopClass] = "all"
+    move_destinations: v.AllOr[str] = "all"
+    maximum_associations: v.Count = 100
     assume_character_set: v.CharacterSet | None = None
 
 
@@ -233,6 +241,7 @@ class Config(Model):
     """
 
     spool: Spool = _written({})
+    maximum_associations: v.Count = 500
     listeners: Mapping[v.Name, Listener] = _written({})
     peers: Mapping[v.Name, PeerConfig] = _written({})
     destinations: Mapping[v.Name, AnyDestination] = _written({})

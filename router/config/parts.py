@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema
 from pydantic_core import core_schema
 
 from router.config import values as v
+from router.config.file_values import PasscodeFile
 from router.config.plugin_use import ChainEntry
 
 AsBuilt = GetPydanticSchema(lambda _source, _handler: core_schema.any_schema())
@@ -33,3 +34,9 @@ class Accept(Model):
     calling_ae_titles: v.Many[v.AETitle] = ("*",)
     networks: v.Many[v.Network] = written(("0.0.0.0/0", "::/0"))
     peers: v.AllOr[str] | None = None
+
+
+class ListenerAccept(Accept):
+    """Who may open an association with a listener, and with which passcode."""
+
+    user: PasscodeFile | None = None

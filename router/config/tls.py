@@ -10,6 +10,7 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from router.config import values as v
+from router.config.file_values import FileContent, ReadFile
 from router.config.parts import Model
 
 # RFC 9325 4.2: of TLS 1.2 only what has forward secrecy and authenticated encryption. Level 2 of
@@ -26,11 +27,11 @@ _VERIFY = {
 class ServerTls(Model):
     """TLS on a listener. All files are PEM."""
 
-    certificate: v.ReadFile
-    key: v.ReadFile
-    trust: v.Many[v.ReadFile] = ()
+    certificate: ReadFile
+    key: ReadFile
+    trust: v.Many[ReadFile] = ()
     client_certificate: Literal["required", "optional", "none"] = "required"
-    revoked: v.Many[v.ReadFile] = ()
+    revoked: v.Many[ReadFile] = ()
 
     @model_validator(mode="after")
     def _usable(self) -> Self:
@@ -46,11 +47,11 @@ class ServerTls(Model):
 class ClientTls(Model):
     """TLS towards a destination. All files are PEM."""
 
-    trust: v.Many[v.ReadFile]
-    certificate: v.ReadFile | None = None
-    key: v.ReadFile | None = None
+    trust: v.Many[ReadFile]
+    certificate: ReadFile | None = None
+    key: ReadFile | None = None
     server_name: str | None = None
-    revoked: v.Many[v.ReadFile] = ()
+    revoked: v.Many[ReadFile] = ()
 
     @model_validator(mode="after")
     def _usable(self) -> Self:
@@ -88,7 +89,7 @@ def client_context(tls: ClientTls) -> ssl.SSLContext:
 
 
 def _context(
-    protocol: int, trust: tuple[v.FileContent, ...], revoked: tuple[v.FileContent, ...]
+    protocol: int, trust: tuple[FileContent, ...], revoked: tuple[FileContent, ...]
 ) -> ssl.SSLContext:
     context = ssl.SSLContext(protocol)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -105,7 +106,7 @@ def _context(
     return context
 
 
-def _add(context: ssl.SSLContext, file: v.FileContent, kind: str) -> None:
+def _add(context: ssl.SSLContext, file: FileContent, kind: str) -> None:
     _expect(file, kind)
     with _on_no_disk(file) as path:
         try:
@@ -114,7 +115,7 @@ def _add(context: ssl.SSLContext, file: v.FileContent, kind: str) -> None:
             raise ValueError(f"{file.path.name} has no {kind} that can be read") from None
 
 
-def _identify(context: ssl.SSLContext, certificate: v.FileContent, key: v.FileContent) -> None:
+def _identify(context: ssl.SSLContext, certificate: FileContent, key: FileContent) -> None:
     _expect(certificate, "CERTIFICATE")
     _expect(key, "PRIVATE KEY")
     with _on_no_disk(certificate) as chain, _on_no_disk(key) as private:
@@ -129,14 +130,14 @@ def _identify(context: ssl.SSLContext, certificate: v.FileContent, key: v.FileCo
             raise ValueError(_why(error, certificate, key)) from None
 
 
-def _why(error: ssl.SSLError, certificate: v.FileContent, key: v.FileContent) -> str:
+def _why(error: ssl.SSLError, certificate: FileContent, key: FileContent) -> str:
     names = f"{certificate.path.name} and {key.path.name}"
     if error.reason == "KEY_VALUES_MISMATCH":
         return f"{names} do not belong together"
     return f"{names} cannot be used: {(error.reason or 'no PEM').replace('_', ' ').lower()}"
 
 
-def _expect(file: v.FileContent, kind: str) -> None:
+def _expect(file: FileContent, kind: str) -> None:
     if f"{kind}-----".encode() not in file.content:
         raise ValueError(f"{file.path.name} has no '-----BEGIN ... {kind}-----': PEM is expected")
 
@@ -150,7 +151,7 @@ def _no_passphrase() -> str:
 
 
 @contextmanager
-def _on_no_disk(file: v.FileContent) -> Iterator[str]:
+def _on_no_disk(file: FileContent) -> Iterator[str]:
     """A path to what was read, for OpenSSL, which reads files only: they may be others by now."""
     descriptor = os.memfd_create("tls", os.MFD_CLOEXEC)
     try:

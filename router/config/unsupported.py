@@ -16,19 +16,6 @@ if TYPE_CHECKING:
 # Path of the key (`*`: any name or item) and the values meant, `*` for every one.
 NOT_SUPPORTED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("spool.queue", ("postgresql*",)),
-    ("listeners.*.accept.user", ("*",)),
-    (
-        "listeners.*.transfer_syntaxes.*",
-        (
-            *("1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"),
-            *(
-                "Deflated?Explicit*",
-                "DeflatedExplicit*",
-                "*Referenced?Deflate",
-                "*ReferencedDeflate",
-            ),
-        ),
-    ),
     ("destinations.*.type", ("dicomweb",)),
     ("destinations.*.tls", ("*",)),
     ("logging.patient_data", ("[tT]rue", "TRUE")),

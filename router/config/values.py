@@ -2,7 +2,6 @@
 
 import ipaddress
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -17,11 +16,11 @@ from pydantic import (
     ValidationInfo,
 )
 from pydantic_core import PydanticKnownError
+from pydicom._uid_dict import UID_dictionary
 from pydicom.charset import python_encoding
 from pydicom.uid import AllTransferSyntaxes
 
 from router.config import value_schemas as s
-from router.config.files import read_file
 from router.config.mistakes import nearest
 from router.config.schedule import Period, period
 from router.config.units import duration, duration_or_never, rate, size, size_or_unlimited
@@ -133,6 +132,22 @@ def transfer_syntax(text: str) -> str:
     return uid or text
 
 
+_SOP_CLASSES = {
+    name: uid
+    for uid, entry in UID_dictionary.items()
+    if entry[1] == "SOP Class"
+    for name in (uid, entry[0], entry[4])
+    if name
+}
+
+
+def sop_class(text: str) -> str:
+    uid = _SOP_CLASSES.get(text)
+    if uid is None and not _PRIVATE_UID.fullmatch(text):
+        raise ValueError(f"unknown SOP class '{text}'{nearest(text, _SOP_CLASSES)}")
+    return uid or text
+
+
 # What the router can make of an object; the last two lose something.
 _MADE = (
     *("ExplicitVRLittleEndian", "ImplicitVRLittleEndian", "RLELossless", "JPEGLSLossless"),
@@ -175,6 +190,18 @@ def web_address(text: str) -> str:
     return text
 
 
+def bounded_size(lowest: str, highest: str) -> PlainValidator:
+    """A size within bounds that are written as a file would have them."""
+
+    def check(value: object) -> int:
+        found = size(value)
+        if not size(lowest) <= found <= size(highest):
+            raise ValueError(f"expected a size from {lowest} to {highest}")
+        return found
+
+    return PlainValidator(check)
+
+
 def close_after(value: object) -> float | Literal["study"]:
     return "study" if value == "study" else duration(value)
 
@@ -189,45 +216,9 @@ def _text(value: object) -> str:
     return value
 
 
-def _absolute(value: object, info: ValidationInfo) -> Path:
+def absolute(value: object, info: ValidationInfo) -> Path:
     directory = info.context["directory"] if info.context else ""
     return Path(directory, _text(value)).absolute()
-
-
-@dataclass(frozen=True)
-class FileContent:
-    """A file as it was when the configuration was read; shown, it is its path only."""
-
-    path: Path
-    content: bytes = field(repr=False)
-
-    def __str__(self) -> str:
-        return str(self.path)
-
-
-def _file_content(value: object, info: ValidationInfo) -> FileContent:
-    path = _absolute(value, info)
-    try:
-        return FileContent(path, read_file(path))
-    except OSError as error:
-        raise ValueError(f"file {path.name}: {error.strerror}") from None
-
-
-def certificate(text: str) -> str:
-    """Whose a certificate is, as `router.wire` says it; ValueError names the three ways."""
-    kind, colon, rest = text.partition(":")
-    digits = rest.replace(":", "").strip().lower()
-    if kind.upper() == "SHA256" and re.fullmatch("[0-9a-f]{64}", digits):
-        return f"SHA256:{digits}"
-    known = {"DNS": "DNS", "IP": "IP Address", "EMAIL": "email", "URI": "URI"}
-    if colon and kind.upper() in known and rest:
-        return f"{known[kind.upper()]}:{rest}"
-    if re.fullmatch(r"\s*[A-Za-z][A-Za-z0-9.]*=.+", text):
-        return re.sub(r"\s*(?<!\\),\s*", ",", text.strip())
-    raise ValueError(
-        f"'{text}' is neither SHA256:FINGERPRINT, nor a name of the certificate such as "
-        "DNS:ct1.hospital or IP:10.1.4.7, nor its whole subject such as CN=ct1,O=Hospital"
-    )
 
 
 def _one_as_many(value: Any) -> Any:  # noqa: ANN401
@@ -257,11 +248,15 @@ Duration = Annotated[float, PlainValidator(duration), s.DURATION]
 DurationOrNever = Annotated[float, PlainValidator(duration_or_never), s.DURATION_OR_NEVER]
 CloseAfter = Annotated[float | Literal["study"], PlainValidator(close_after), s.CLOSE_AFTER]
 Size = Annotated[int, PlainValidator(size), s.SIZE]
+PduSize = Annotated[int, bounded_size("1 KiB", "16 MiB"), s.SIZE]
+HeaderSize = Annotated[int, bounded_size("64 KiB", "64 MiB"), s.SIZE]
 SizeOrUnlimited = Annotated[float, PlainValidator(size_or_unlimited), s.SIZE_OR_UNLIMITED]
 Rate = Annotated[float, PlainValidator(rate), s.RATE]
 Schedule = Many[Annotated[Period, PlainValidator(lambda value: period(_text(value))), s.PERIOD]]
 WebAddress = Annotated[str, AfterValidator(web_address), s.WEB_ADDRESS]
 Count = Annotated[int, _whole(1), s.whole(1)]
+Contexts = Annotated[int, _whole(1, 128), s.whole(1, 128)]  # PS3.8 9.3.2.2: odd IDs of one byte
+Depth = Annotated[int, _whole(1, 64), s.whole(1, 64)]
 Workers = Annotated[int | Literal["auto"], PlainValidator(workers), s.whole(1, None, "auto")]
 Priority = Annotated[int, _whole(-(2**31), 2**31), s.whole(-(2**31), 2**31)]
 Status = Annotated[int, PlainValidator(dimse_status), s.STATUS]
@@ -288,9 +283,10 @@ MadeTransferSyntax = Annotated[
     AfterValidator(made_transfer_syntax),
     s.one_of(_MADE, also=(n for n, uid in _TRANSFER_SYNTAXES.items() if uid in _MADE_UIDS)),
 ]
+SopClass = Annotated[
+    str, AfterValidator(sop_class), s.one_of((), also=_SOP_CLASSES, pattern=_PRIVATE_UID.pattern)
+]
 CharacterSet = Annotated[str, AfterValidator(character_set), s.one_of(python_encoding)]
 TimeZone = Annotated[ZoneInfo | None, PlainValidator(lambda value: time_zone(_text(value))), s.TEXT]
-AbsolutePath = Annotated[Path, PlainValidator(_absolute), s.TEXT]
-ReadFile = Annotated[FileContent, PlainValidator(_file_content), s.TEXT]
-CertificateOf = Annotated[str, AfterValidator(certificate), s.CERTIFICATE]
+AbsolutePath = Annotated[Path, PlainValidator(absolute), s.TEXT]
 PathTemplateText = Annotated[str, AfterValidator(path_template), s.TEXT]

@@ -10,7 +10,9 @@ from pydantic import PlainValidator
 
 from router.config import units
 from router.config import when as w
-from router.config.values import FileContent, close_after, dimse_status
+from router.config.file_values import FileContent
+from router.config.passcodes import Passcodes
+from router.config.values import close_after, dimse_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -56,7 +58,7 @@ def _written(value: object, metadata: Sequence[Any], home: Path | None) -> str:
             for each in metadata:
                 if isinstance(each, PlainValidator) and each.func in _TEXTS:
                     return _TEXTS[each.func](value)
-        case FileContent():
+        case FileContent() | Passcodes():
             return _written(value.path, (), home)
         case Path():
             inside = home is not None and value.is_relative_to(home)

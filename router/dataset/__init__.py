@@ -2,7 +2,7 @@
 
 from router.dataset.attributes import Attributes, attributes, encode_attributes
 from router.dataset.convert import to_explicit, to_implicit
-from router.dataset.encoding import uid_name
+from router.dataset.encoding import DEFLATED, uid_name
 from router.dataset.opened import BulkValue, open_dataset
 from router.dataset.part10 import Part10, encode_file_meta, open_part10
 from router.dataset.paths import Path, Step, parse_path
@@ -20,6 +20,7 @@ from router.dataset.splice import segments
 from router.dataset.text import exists, first, values
 
 __all__ = [
+    "DEFLATED",
     "Attributes",
     "Bulk",
     "BulkValue",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from router.dataset.encoding import Encoding, encoding_of
+from router.dataset.encoding import DEFLATED, Encoding, encoding_of
 from router.dataset.scan import Bulk, Limits, Scan, Span
 from router.dataset.segments import FileRange, Segment, SegmentReader, total_length
 from router.dataset.walker import Walker
@@ -26,7 +26,7 @@ class Scanner:
 
     def __init__(self, transfer_syntax: str, limits: Limits = Limits()) -> None:  # noqa: B008 - frozen
         self._transfer_syntax = transfer_syntax
-        self._walker = Walker(encoding_of(transfer_syntax), limits)
+        self._walker = _walker(transfer_syntax, limits)
 
     def feed(self, data: bytes | memoryview) -> None:
         """Take the next bytes, any number of them; `data` is not kept."""
@@ -55,7 +55,7 @@ def scan_segments(
     With `bulk` from an earlier scan the header runs between are read whole; without, in small
     pieces, and the fragment headers of encapsulated values one by one.
     """
-    walker = Walker(encoding_of(transfer_syntax), Limits())
+    walker = _walker(transfer_syntax, Limits())
     known = {value.offset: value.length for value in bulk or ()}
     ahead = sorted(known, reverse=True)
     length, at = total_length(segments), 0
@@ -76,6 +76,13 @@ def scan_segments(
                 step = len(data)
             at += step
     return _scan(transfer_syntax, walker)
+
+
+def _walker(transfer_syntax: str, limits: Limits) -> Walker:
+    walker = Walker(encoding_of(transfer_syntax), limits)
+    if transfer_syntax in DEFLATED:
+        walker.give_up("the data set is deflated, and is not inflated here")
+    return walker
 
 
 def element_spans(scan: Scan, start: int, end: int, encoding: Encoding) -> list[Span]:

@@ -12,7 +12,7 @@ from router.instance import Association
 from router.wire import Rejection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Literal
 
     from router.config import Config, IPNetwork, Listener, PeerConfig
@@ -24,12 +24,22 @@ _CALLED_AE_TITLE_NOT_RECOGNIZED = 7
 _NO_REASON_GIVEN = 1
 
 
+def _nothing() -> None:
+    """Nobody counts."""
+
+
 @dataclass(frozen=True)
 class Admitted:
     """The association as its instances will carry it, and the services it may use."""
 
     association: Association
     services: frozenset[str]
+    sop_classes: frozenset[str] | None = None  # that may be stored; None: all
+    left: Callable[[], None] = _nothing  # to be told when the association has ended
+
+    def may_store(self, sop_class_uid: str) -> bool:
+        known = self.sop_classes is None or sop_class_uid in self.sop_classes
+        return known and "store" in self.services
 
 
 def admit(request: AssociationRequest, name: str, config: Config) -> Admitted | Rejection:
@@ -48,11 +58,20 @@ def admit(request: AssociationRequest, name: str, config: Config) -> Admitted | 
         listener=name,
         peer=peer,
         tls_subject=request.certificate.subject if request.certificate else None,
-        user=None,
+        user=request.user.name if request.user and _asks_user(listener) else None,
         started=datetime.now(UTC),
     )
-    services = config.peers[peer].services if peer else ("store", "echo")
-    return Admitted(association, frozenset(services))
+    services = frozenset[str](listener.services)
+    restrictions = [listener.sop_classes]
+    if peer:
+        services &= frozenset(config.peers[peer].services)
+        restrictions.append(config.peers[peer].sop_classes)
+    lists = [frozenset(each) for each in restrictions if each != "all"]
+    return Admitted(association, services, frozenset.intersection(*lists) if lists else None)
+
+
+def _asks_user(listener: Listener) -> bool:
+    return listener.accept is not None and listener.accept.user is not None
 
 
 def identify(request: AssociationRequest, peers: Mapping[str, PeerConfig]) -> str | None:
@@ -93,6 +112,10 @@ def _refused(request: AssociationRequest, peer: str | None, listener: Listener) 
         return _reject(_CALLING_AE_TITLE_NOT_RECOGNIZED, "calling AE title not recognized")
     if accept.peers is not None and not _is_accepted_peer(peer, accept.peers):
         return _reject(_CALLING_AE_TITLE_NOT_RECOGNIZED, "not one of the accepted peers")
+    if accept.user is not None and not (
+        request.user and accept.user.are(request.user.name, request.user.passcode)
+    ):
+        return _reject(_NO_REASON_GIVEN, "no user of that name with that passcode")
     return None
 
 

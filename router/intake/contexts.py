@@ -6,23 +6,17 @@ from typing import TYPE_CHECKING, Literal
 
 from pydicom._uid_dict import UID_dictionary
 
+from router.dataset import DEFLATED
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from router.wire import ContextOffer
 
 VERIFICATION = "1.2.840.10008.1.1"
 IMPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2"
 EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 EXPLICIT_BIG_ENDIAN = "1.2.840.10008.1.2.2"
-
-# The data set itself is deflated: a few KiB can inflate to gigabytes. (Deflated Image Frame
-# Compression is none of them: its frames are, within fragments that nobody has to inflate.)
-DEFLATED = frozenset(
-    {
-        "1.2.840.10008.1.2.1.99",  # Deflated Explicit VR Little Endian
-        "1.2.840.10008.1.2.4.95",  # JPIP Referenced Deflate
-        "1.2.840.10008.1.2.4.205",  # JPIP HTJ2K Referenced Deflate
-    }
-)
 
 # PS3.8 table 9-18, Result/Reason
 USER_REJECTION = 1
@@ -45,18 +39,26 @@ def is_storage(sop_class_uid: str) -> bool:
     return kind == "SOP Class" and "Storage" in name and not name.startswith(_NOT_STORED_BY_C_STORE)
 
 
+def answer(offer: ContextOffer, wanted: Literal["all"] | Sequence[str]) -> str | int:
+    """The transfer syntax accepted, or that none will do, as PS3.8 table 9-18 has it."""
+    chosen = choose_transfer_syntax(offer.transfer_syntaxes, wanted)
+    return chosen or TRANSFER_SYNTAXES_NOT_SUPPORTED
+
+
 def choose_transfer_syntax(
     offered: Sequence[str], wanted: Literal["all"] | Sequence[str]
 ) -> str | None:
     """The transfer syntax to accept of those offered; None when none will do.
 
+    Deflated ones only where they are wanted by name.
+
     `all` follows the requestor's order, with two exceptions: Explicit before Implicit little endian
     (a data set with its VRs keeps private elements readable), and big endian only where there is
     nothing else (retired in 2006; what receives it next may not know it).
     """
-    able = [syntax for syntax in offered if syntax not in DEFLATED]
     if wanted != "all":
-        return next((syntax for syntax in wanted if syntax in able), None)
+        return next((syntax for syntax in wanted if syntax in offered), None)
+    able = [syntax for syntax in offered if syntax not in DEFLATED]
     if not able:
         return None
     first = next((syntax for syntax in able if syntax != EXPLICIT_BIG_ENDIAN), able[0])

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from router.dataset import Limits as ScanLimits
 from router.dataset import Scanner, encode_file_meta
+from router.intake.unkept import TooLarge
 from router.spool import SpoolError, new_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from router.config import Limits
     from router.dataset import Scan
     from router.spool import IncomingFile
     from router.wire import Response, StoreRequest
@@ -42,12 +45,16 @@ class Receiver:
         assume_character_set: str | None,
         decide: Callable[[Received], Response],
         refuse: Callable[[SpoolError], Response],
+        limits: Limits,
     ) -> None:
         self._request = request
         self._assume_character_set = assume_character_set
         self._decide = decide
         self._refuse = refuse
-        self._scanner = Scanner(request.transfer_syntax)
+        self._scanner = Scanner(
+            request.transfer_syntax, ScanLimits(header=limits.header, nesting=limits.nesting)
+        )
+        self._room = limits.object
         self._digest = new_digest()
         self._failure: SpoolError | None = None
         meta = encode_file_meta(
@@ -61,6 +68,10 @@ class Receiver:
         self._write([memoryview(meta)])
 
     def write(self, fragments: Sequence[memoryview]) -> None:
+        self._room -= sum(map(len, fragments))
+        if self._room < 0:
+            self._failure = self._failure or TooLarge()
+            return
         self._write(fragments)
         for fragment in fragments:
             self._scanner.feed(fragment)

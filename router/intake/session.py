@@ -14,8 +14,9 @@ from router.intake.arrivals import make_arrival, which
 from router.intake.checks import find_fault, find_invalid_uid
 from router.intake.planning import plan
 from router.intake.receiver import Received, Receiver
+from router.intake.unkept import NO_SPACE, cannot_keep_because
 from router.routing import Facts, HookFailed
-from router.spool import IntakeRefusal, SpoolError, SpoolFull
+from router.spool import IntakeRefusal, SpoolError
 from router.status import (
     OUT_OF_RESOURCES,
     PROCESSING_FAILURE,
@@ -25,7 +26,7 @@ from router.status import (
     Verdict,
     classify,
 )
-from router.wire import QueryResponse, Response, Session
+from router.wire import QueryResponse, Response, Session, quoted
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -56,7 +57,6 @@ log = logging.getLogger("router.intake")
 
 _NOT_IN_TIME = Response(OUT_OF_RESOURCES, "not delivered in time; it stays queued")
 _GOOD = (Verdict.DELIVERED, Verdict.DELIVERED_WITH_WARNING)
-_NO_SPACE = Response(OUT_OF_RESOURCES, "The router is out of disk space; send again later")
 _MAY_NOT_STORE = Response(REFUSED_NOT_AUTHORISED, "This peer may not store here")
 
 
@@ -74,7 +74,7 @@ class StoreSession(Session):
     ) -> None:
         """`retrieve`: what comes on this association is for that one only (C-GET)."""
         self.association = admitted.association
-        self._services = admitted.services
+        self._admitted = admitted
         self._generation = generation
         self._settings = generation.config.listeners[self.association.listener]
         self._chain = generation.listener_chains[self.association.listener]
@@ -91,16 +91,16 @@ class StoreSession(Session):
 
     def answer(self, offer: ContextOffer) -> str | int:
         if offer.abstract_syntax == contexts.VERIFICATION:
-            service = "echo"
-        elif contexts.is_storage(offer.abstract_syntax):
-            service = "store"
-        else:
-            return self._answer_query(offer)
-        if service not in self._services and not self.provides(offer):
-            return contexts.USER_REJECTION
-        wanted = "all" if service == "echo" else self._settings.transfer_syntaxes
-        chosen = contexts.choose_transfer_syntax(offer.transfer_syntaxes, wanted)
-        return chosen or contexts.TRANSFER_SYNTAXES_NOT_SUPPORTED
+            allowed = "echo" in self._admitted.services
+            return contexts.answer(offer, "all") if allowed else contexts.USER_REJECTION
+        if contexts.is_storage(offer.abstract_syntax):
+            allowed = self._admitted.may_store(offer.abstract_syntax) or self.provides(offer)
+            wanted = self._settings.transfer_syntaxes
+            return contexts.answer(offer, wanted) if allowed else contexts.USER_REJECTION
+        return self._answer_query(offer)
+
+    def knows_user(self) -> bool:
+        return self.association.user is not None
 
     def _answer_query(self, offer: ContextOffer) -> str | int:
         allowed = self._queries.answers(offer.abstract_syntax) if self._queries else None
@@ -108,9 +108,9 @@ class StoreSession(Session):
             return contexts.ABSTRACT_SYNTAX_NOT_SUPPORTED
         if not allowed:
             return contexts.USER_REJECTION
-        wanted = (contexts.EXPLICIT_LITTLE_ENDIAN, contexts.IMPLICIT_LITTLE_ENDIAN)
-        chosen = contexts.choose_transfer_syntax(offer.transfer_syntaxes, wanted)
-        return chosen or contexts.TRANSFER_SYNTAXES_NOT_SUPPORTED
+        return contexts.answer(
+            offer, (contexts.EXPLICIT_LITTLE_ENDIAN, contexts.IMPLICIT_LITTLE_ENDIAN)
+        )
 
     def provides(self, offer: ContextOffer) -> bool:
         is_storage = offer.scp_role and contexts.is_storage(offer.abstract_syntax)
@@ -122,23 +122,26 @@ class StoreSession(Session):
         return self._queries.query(request, exchange)
 
     def store(self, request: StoreRequest) -> StoreSink | Response:
-        if "store" not in self._services:  # a context that is there for a C-GET
+        if not self._admitted.may_store(
+            request.sop_class_uid
+        ):  # a context that is there for a C-GET
             return self._refuse(request, _MAY_NOT_STORE)
         invalid = find_invalid_uid(request)
         if invalid:
             return self._refuse(request, invalid)
         if not self._spool.has_room(self._keep_free):
-            return self._refuse(request, _NO_SPACE)
+            return self._refuse(request, NO_SPACE)
 
         def cannot_keep(error: SpoolError) -> Response:
-            return self._refuse(request, _spool_refusal(error))
+            return self._refuse(request, cannot_keep_because(error))
 
         calling_ae_title = self.association.calling_ae_title
         try:
             file = self._open_file()
             return Receiver(
-                file, request, calling_ae_title, self._assumed, self._decide, cannot_keep
-            )
+                file, request, calling_ae_title, self._assumed, self._decide, cannot_keep,
+                self._settings.limits,
+            )  # fmt: skip
         except SpoolError as error:
             return cannot_keep(error)
 
@@ -152,6 +155,7 @@ class StoreSession(Session):
         return self._file
 
     def ended(self, how: Ending) -> None:
+        self._admitted.left()
         if self._file is not None:
             self._file.close()
         self._spool.ledger.association_ended(self.association)
@@ -186,7 +190,7 @@ class StoreSession(Session):
         except SpoolError as error:
             received.file.discard()  # which keeps it while its row may be on the disk
             self._spool.ledger.not_accepted(expected, request.sop_instance_uid)
-            return self._refuse(request, _spool_refusal(error))
+            return self._refuse(request, cannot_keep_because(error))
         if self._settings.acknowledge != "received":
             response = self._wait(kept)
             if classify(response.status) not in _GOOD:
@@ -231,7 +235,7 @@ class StoreSession(Session):
         except TimeoutError:
             return _NOT_IN_TIME
         except SpoolError as error:
-            return _spool_refusal(error)
+            return cannot_keep_because(error)
         return Response(found.status, found.comment)
 
     def _ask_plugins(self, received: Received, now: datetime) -> Response | None:
@@ -269,8 +273,8 @@ class StoreSession(Session):
         self._refused += 1
         log.warning(
             "instance.refused %s sop_instance=%s status=0x%04X reason=%s",
-            _who(self.association), request.sop_instance_uid, response.status,
-            response.error_comment,
+            _who(self.association), quoted(request.sop_instance_uid), response.status,
+            quoted(response.error_comment),
         )  # fmt: skip
         self._spool.ledger.refused(
             IntakeRefusal(
@@ -286,15 +290,8 @@ class StoreSession(Session):
         return response
 
 
-def _spool_refusal(error: SpoolError) -> Response:
-    if isinstance(error, SpoolFull):
-        return _NO_SPACE
-    log.critical("spool.failed %s", error)
-    return Response(OUT_OF_RESOURCES, "The router's storage failed; call its administrator")
-
-
 def _who(association: Association) -> str:
     return (
-        f"listener={association.listener} calling={association.calling_ae_title} "
-        f"called={association.called_ae_title} address={association.address}"
+        f"listener={quoted(association.listener)} calling={quoted(association.calling_ae_title)} "
+        f"called={quoted(association.called_ae_title)} address={association.address}"
     )

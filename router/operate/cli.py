@@ -15,6 +15,7 @@ from router.operate.cli_config import check, diff, read_checked, schema
 from router.operate.cli_doctor import doctor
 from router.operate.cli_explain import conformance, explain, replay, test
 from router.operate.cli_index import index
+from router.operate.cli_passcode import passcode
 from router.operate.cli_queue import pause, queue, resume, status, where
 from router.operate.cli_reload import history, reload, rollback
 from router.operate.cli_scu import echo, send
@@ -97,6 +98,7 @@ for command in (
     test,
     replay,
     conformance,
+    passcode,
     reload,
     history,
     rollback,

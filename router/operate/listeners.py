@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from router.config import server_context
-from router.wire import Acceptor, AcceptorLimits
+from router.wire import Acceptor, AcceptorLimits, Census, Pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,6 +29,7 @@ class Listeners:
         self._names: dict[str, Place] = {}
         self._acceptors: dict[Place, Acceptor] = {}
         self._retired: list[Acceptor] = []
+        self._census = Census()
 
     def __getitem__(self, name: str) -> Acceptor:
         return self._acceptors[self._names[name]]
@@ -56,7 +57,9 @@ class Listeners:
         ]
         try:
             service, limits, tls = self._service(name), _limits(listener), _tls(listener)
-            return Acceptor(listener.bind, listener.port, service, limits, beside, tls)
+            return Acceptor(
+                listener.bind, listener.port, service, limits, beside, tls, self._census
+            )
         except OSError as error:
             where = f"{listener.bind} port {listener.port}"
             why = (error.strerror or "").partition(" (")[0]
@@ -72,6 +75,7 @@ class Listeners:
     def follow(self, config: Config, opened: Mapping[Place, Acceptor]) -> None:
         """Listen on what was opened, then no more on what the configuration does not have."""
         before, self._acceptors = self._acceptors, {}
+        self._census.most = config.maximum_associations
         names = {}
         for name, listener in config.listeners.items():
             place = names[name] = _place(name, listener)
@@ -115,7 +119,21 @@ def _place(name: str, listener: Listener) -> Place:
 
 
 def _limits(listener: Listener) -> AcceptorLimits:
-    return AcceptorLimits(maximum_associations=listener.maximum_associations)
+    given = listener.limits
+    return AcceptorLimits(
+        maximum_associations=listener.maximum_associations,
+        associations_per_address=given.associations_per_address,
+        requests_per_minute=given.requests_per_minute,
+        maximum_pdu=given.pdu,
+        association_request=given.association_request,
+        presentation_contexts=given.presentation_contexts,
+        command_set=given.command_set,
+        identifier=given.identifier,
+        pending_connections=given.connections,
+        artim=given.artim,
+        idle=given.idle,
+        pace=Pace(given.stall, given.minimum_rate),
+    )
 
 
 def _tls(listener: Listener) -> SSLContext | None:

@@ -40,6 +40,7 @@ from router.routing import (
     default_workers,
 )
 from router.spool import Indexes, Spool
+from router.wire import Census
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -74,6 +75,7 @@ class Node:
         self._plugins = self.spool.directory / "plugins"
         self._first = config
         self._files = files or Files()
+        self._peers = Census()
         self.started = datetime.now(UTC)
 
     @property
@@ -129,11 +131,11 @@ class Node:
         return self.generations.current
 
     def _service(self, name: str) -> Listener:
-        return Listener(name, self.spool, self._current, self._open_queries)
+        return Listener(name, self.spool, self._current, self._open_queries, self._peers)
 
     def _ending_service(self, name: str) -> Listener:
         generation = self.generations.current
-        return Listener(name, self.spool, lambda: generation, self._open_queries)
+        return Listener(name, self.spool, lambda: generation, self._open_queries, self._peers)
 
     def _open_queries(self, admitted: Admitted, generation: Generation) -> Queries:
         return self._queries.session(admitted.association, generation)

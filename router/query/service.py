@@ -154,10 +154,14 @@ class QueryService:
 
 def _move_destination(entry: Entry, ae_title: str) -> str:
     """The name of the destination of that AE title, "" where it is not in the list."""
-    destinations = entry.generation.config.destinations
+    config = entry.generation.config
+    peer = entry.association.peer
+    allowed = config.peers[peer].move_destinations if peer else "all"
     for name in entry.settings.move_destinations:
-        settings = destinations[name]
-        if isinstance(settings, DicomDestination) and settings.ae_title == ae_title:
+        settings = config.destinations[name]
+        if not isinstance(settings, DicomDestination) or settings.ae_title != ae_title:
+            continue
+        if allowed == "all" or name in allowed:
             return name
     return ""
 

@@ -14,7 +14,7 @@ from router.query.identifier import LEVEL, Identifier
 from router.query.sop_classes import SERVICES
 from router.routing import HookFailed
 from router.status import CANNOT_UNDERSTAND, DATASET_MISMATCH, REFUSED_NOT_AUTHORISED
-from router.wire import QueryResponse
+from router.wire import QueryResponse, quoted
 
 if TYPE_CHECKING:
     from router.config import QueryRetrieve
@@ -63,13 +63,14 @@ class AssociationQueries:
         )
         log.info(
             "query.asked entry=%s service=%s calling=%s upstreams=%s",
-            entry.name, service, self._association.calling_ae_title, ",".join(settings.upstreams),
+            quoted(entry.name), service, quoted(self._association.calling_ae_title),
+            ",".join(settings.upstreams),
         )  # fmt: skip
         response = self._answer(request, exchange, entry, service)
         log.info(
             "query.answered entry=%s service=%s calling=%s status=0x%04X comment=%s",
-            entry.name, service, self._association.calling_ae_title, response.status,
-            response.error_comment,
+            quoted(entry.name), service, quoted(self._association.calling_ae_title),
+            response.status, quoted(response.error_comment),
         )  # fmt: skip
         return response
 

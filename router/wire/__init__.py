@@ -6,6 +6,7 @@ import warnings
 from pynetdicom import _config
 
 from router.wire.acceptor import Acceptor
+from router.wire.census import Census
 from router.wire.errors import (
     AssociationAborted,
     AssociationRejected,
@@ -21,6 +22,7 @@ from router.wire.exchange import Exchange
 from router.wire.inquiry import Inquiry
 from router.wire.limits import AcceptorLimits, Pace, Timeouts
 from router.wire.queries import QueryRequest, QueryResponse, SubOperations
+from router.wire.quoting import quoted
 from router.wire.requestor import OutgoingAssociation, Peer, connect
 from router.wire.secure import PeerCertificate
 from router.wire.seldom import Seldom
@@ -34,6 +36,7 @@ from router.wire.service import (
     Session,
     StoreRequest,
     StoreSink,
+    UserIdentity,
 )
 
 __all__ = [
@@ -42,6 +45,7 @@ __all__ = [
     "AssociationAborted",
     "AssociationRejected",
     "AssociationRequest",
+    "Census",
     "ConnectFailed",
     "ConnectionLost",
     "ContextOffer",
@@ -67,8 +71,10 @@ __all__ = [
     "StoreSink",
     "SubOperations",
     "Timeouts",
+    "UserIdentity",
     "WireError",
     "connect",
+    "quoted",
 ]
 
 # pynetdicom's switches are the process's, so they are set once, here. Its event logging takes a

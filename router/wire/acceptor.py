@@ -10,6 +10,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from router.wire.census import Census
 from router.wire.incoming import tell, where
 from router.wire.limits import AcceptorLimits
 from router.wire.lobby import Lobby
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("router.wire")
 
-# Rejected for now, by the provider (presentation), local limit exceeded: PS3.8 table 9-21.
+# Rejected for now, by the provider (presentation): PS3.8 table 9-21.
+_CONGESTION = struct.pack(">BxLxBBB", 3, 4, 2, 3, 1)
 _LIMIT_EXCEEDED = struct.pack(">BxLxBBB", 3, 4, 2, 3, 2)
 _ABORTING = 5.0  # seconds for the threads of aborted associations to end
 
@@ -45,6 +47,7 @@ class Acceptor:
         limits: AcceptorLimits | None = None,
         beside: Iterable[Acceptor] = (),
         tls: ssl.SSLContext | None = None,
+        census: Census | None = None,
     ) -> None:
         """Binds at once: `OSError` if the address is taken or not ours; not by those `beside` it,
         which are to go when it has started (where the platform has SO_REUSEPORT).
@@ -52,6 +55,7 @@ class Acceptor:
         self.service = service
         self.limits = limits or AcceptorLimits()
         self.tls = tls
+        self._census = census or Census()
         sharing = [each for each in beside if hasattr(socket, "SO_REUSEPORT")]
         for each in sharing:
             each._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -118,12 +122,19 @@ class Acceptor:
 
     def admit(self, connection: socket.socket, address: Address, request: bytes) -> bytes | None:
         """Start the association's thread, on the lobby's; or the PDU to answer instead."""
-        if self.associations >= self.limits.maximum_associations:
-            self.turned_away(address[0], "as many associations are open as may be")
+        limits, who = self.limits, address[0]
+        if self._census.asks_too_often(who, limits.requests_per_minute):
+            self.turned_away(who, "it asks more often than it may")
+            return _CONGESTION
+        if self.associations >= limits.maximum_associations or not self._census.enter(
+            who, limits.associations_per_address
+        ):
+            self.turned_away(who, "as many associations are open as may be")
             return _LIMIT_EXCEEDED
         try:
-            association = ServedAssociation(connection, address, self.limits)
+            association = ServedAssociation(connection, address, limits)
         except OSError:  # the peer has gone
+            self._census.leave(who)
             connection.close()
             return None
         with self._changed:
@@ -160,6 +171,7 @@ class Acceptor:
             self._ended(association)
 
     def _ended(self, association: ServedAssociation) -> None:
+        self._census.leave(association.address)
         with self._changed:
             self._live.discard(association)
             self._changed.notify_all()

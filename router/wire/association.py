@@ -43,6 +43,7 @@ class Association(pynetdicom.association.Association):
 
     dul: InlineDUL
     dimse: InlineDIMSE
+    identifier_maximum = IDENTIFIER_MAXIMUM
 
     def __init__(
         self, connection: socket.socket, mode: str, *, artim: float, pace: Pace, maximum_pdu: int
@@ -140,8 +141,10 @@ class Collected:
     def write(self, fragments: Sequence[memoryview]) -> None:
         for fragment in fragments:
             self._data_set += fragment
-        if len(self._data_set) > IDENTIFIER_MAXIMUM:
-            raise ProtocolViolation("data set of more than 1 MiB for no C-STORE", INVALID_PARAMETER)
+        maximum = self._association.identifier_maximum
+        if len(self._data_set) > maximum:
+            text = f"data set of more than {maximum} bytes for no C-STORE"
+            raise ProtocolViolation(text, INVALID_PARAMETER)
 
     def complete(self) -> None:
         self._association.dimse.take(self._context_id, self._command, bytes(self._data_set))

@@ -15,15 +15,17 @@ if TYPE_CHECKING:
 class Identifier:
     """An Identifier on its way in, within a cap."""
 
-    def __init__(self, take: Callable[[bytes], None]) -> None:
+    def __init__(self, take: Callable[[bytes], None], maximum: int = IDENTIFIER_MAXIMUM) -> None:
         self._take = take
+        self._maximum = maximum
         self._data = bytearray()
 
     def write(self, fragments: Sequence[memoryview]) -> None:
         for fragment in fragments:
             self._data += fragment
-        if len(self._data) > IDENTIFIER_MAXIMUM:
-            raise ProtocolViolation("Identifier of more than 1 MiB", INVALID_PARAMETER)
+        if len(self._data) > self._maximum:
+            text = f"Identifier of more than {self._maximum} bytes"
+            raise ProtocolViolation(text, INVALID_PARAMETER)
 
     def complete(self) -> None:
         self._take(bytes(self._data))

@@ -38,13 +38,18 @@ class AcceptorLimits:
 
     One association takes at most 0.6 MiB besides its thread and its negotiated contexts:
     the receive buffer (256 KiB), a command set (64 KiB), and what pynetdicom's objects take. A
-    message of another service than C-STORE may add 1 MiB while it is served. Connections that have
-    not sent their request yet take `pending_bytes` together, however many they are.
+    message of another service than C-STORE may add `identifier` while it is served. Connections
+    that have not sent their request yet take `pending_bytes` together, however many they are.
     """
 
     maximum_associations: int = 100
+    associations_per_address: int = 100
+    requests_per_minute: int = 6000  # of one address
     maximum_pdu: int = 128 * KIB  # what we advertise; DCMTK sends no larger ones
     association_request: int = 128 * KIB
+    presentation_contexts: int = 128
+    command_set: int = COMMAND_SET_MAXIMUM
+    identifier: int = IDENTIFIER_MAXIMUM
     pending_connections: int = 2000
     pending_bytes: int = 16 * MIB
     backlog: int = 512

@@ -65,6 +65,7 @@ class PdvReader:
         self._stream = stream
         self._receiver = receiver
         self._longest_pdu = maximum_pdu + PDU_SLACK
+        self.command_set_maximum = COMMAND_SET_MAXIMUM
         self._pdu_left = 0
         self._pdv_left = 0
         self._control = 0
@@ -191,7 +192,7 @@ class PdvReader:
         self._pdv_left -= count
         if self._target is not None:
             self._views.append(fragment)
-        elif len(self._command) + count > COMMAND_SET_MAXIMUM:
+        elif len(self._command) + count > self.command_set_maximum:
             raise ProtocolViolation("endless command set", INVALID_PARAMETER)
         else:
             self._command += fragment

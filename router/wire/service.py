@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from router.status import UNRECOGNIZED_OPERATION
@@ -32,6 +32,14 @@ class ContextOffer:
 
 
 @dataclass(frozen=True)
+class UserIdentity:
+    """Who the requestor says its user is, with a passcode (PS3.7 D.3.3.7, type 2)."""
+
+    name: str
+    passcode: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
 class AssociationRequest:
     """An A-ASSOCIATE-RQ. AE titles are as sent (bytes read as Latin-1) without padding.
 
@@ -47,6 +55,7 @@ class AssociationRequest:
     implementation_version_name: str
     maximum_pdu: int
     certificate: PeerCertificate | None = None
+    user: UserIdentity | None = None
 
 
 @dataclass(frozen=True)
@@ -109,6 +118,10 @@ class Session(Protocol):
 
     def provides(self, offer: ContextOffer) -> bool:
         """Whether the requestor may provide the service that it proposes to."""
+        return False
+
+    def knows_user(self) -> bool:
+        """Whether the user of the association was checked."""
         return False
 
     def query(self, request: QueryRequest, exchange: Exchange) -> QueryResponse:

@@ -7,7 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, cast
 
 from pynetdicom._globals import MODE_ACCEPTOR
-from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
+from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation, UserIdentityNegotiation
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import AddressInformation
 
@@ -32,6 +32,7 @@ from router.wire.service import (
     AssociationRequest,
     ContextOffer,
     Rejection,
+    UserIdentity,
 )
 from router.wire.tolerance import stripped_titles
 
@@ -50,6 +51,8 @@ _READ_AHEAD = 100  # messages dealt with at a time
 _ECHOED = slice(10, 74)  # returned in the A-ASSOCIATE-AC as received (PS3.8 table 9-17)
 _ABSTRACT_SYNTAX_NOT_SUPPORTED = 3
 _FAILED_SERVICE = Rejection(2, 1, 1, "the service failed")
+_USERNAME_AND_PASSCODE = 2
+_TOO_MANY_CONTEXTS = Rejection(2, 3, 2, "more presentation contexts than allowed")
 _IMPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2"
 
 
@@ -68,10 +71,18 @@ class ServedAssociation(Asking):
         )
         self._address = address
         self._idle = limits.idle
+        self._contexts_maximum = limits.presentation_contexts
+        self.identifier_maximum = limits.identifier
+        self.dul.reader.command_set_maximum = limits.command_set
         self._session: Session | None = None
         self._queries: deque[QueryRequest] = deque()
         self.cancelled: set[int] = set()
         self.dul.event_queue.put("Evt5")
+
+    @property
+    def address(self) -> str:
+        """The peer's."""
+        return self._address[0]
 
     def serve(self, request_pdu: bytes, service: Service) -> None:
         """Negotiate, serve messages, and return when the connection is closed."""
@@ -97,7 +108,8 @@ class ServedAssociation(Asking):
         if primitive is None:  # undecodable, or another protocol version: already answered
             return False
         self.requestor.primitive = primitive
-        answer = self._ask_service(service, self._request(request_pdu))
+        request = self._request(request_pdu)
+        answer = self._ask_service(service, request)
         if isinstance(answer, Rejection):
             self.acse.send_reject(answer.result, answer.source, answer.reason)
             return False
@@ -130,11 +142,29 @@ class ServedAssociation(Asking):
             implementation_version_name=user.implementation_version_name or "",
             maximum_pdu=self.peer_maximum_pdu,
             certificate=certificate_of(self.stream.socket),
+            user=self._user(),
         )
+
+    def _user(self) -> UserIdentity | None:
+        item = self.requestor.user_identity
+        if item is None or item.user_identity_type != _USERNAME_AND_PASSCODE:
+            return None
+        name = (item.primary_field or b"").decode("utf-8", "replace")
+        return UserIdentity(name, item.secondary_field or b"")
+
+    def _confirm_user(self, session: Session) -> None:
+        """A requestor that asks for it is told that its user was checked (PS3.7 D.3.3.7.2)."""
+        item = self.requestor.user_identity
+        if session.knows_user() and item is not None and item.positive_response_requested:
+            confirmed = UserIdentityNegotiation()
+            confirmed.server_response = b""
+            self.acceptor.add_negotiation_item(confirmed)
 
     def _ask_service(
         self, service: Service, request: AssociationRequest
     ) -> Rejection | list[PresentationContext]:
+        if len(request.contexts) > self._contexts_maximum:
+            return _TOO_MANY_CONTEXTS
         try:
             session = service.open(request)
             if isinstance(session, Rejection):
@@ -142,6 +172,7 @@ class ServedAssociation(Asking):
             self._session = session
             contexts = [_answered(offer, session) for offer in request.contexts]
             self._answer_roles(request, session)
+            self._confirm_user(session)
             return contexts
         except Exception as error:
             log.error("association.service_failed error=%s", where(error))
@@ -191,7 +222,9 @@ class ServedAssociation(Asking):
             assert self._session is not None
             return begin_store(self, context_id, command, self._session.store)
         if command.field in FIELDS and command.has_data_set:
-            return Identifier(lambda data: self._queue(context_id, command, data))
+            return Identifier(
+                lambda data: self._queue(context_id, command, data), self.identifier_maximum
+            )
         if command.field == commands.C_CANCEL_RQ:
             if len(self.cancelled) < _CANCELS_MAXIMUM:
                 self.cancelled.add(command.responded_message_id)

@@ -65,7 +65,7 @@ def test_what_c_store_may_bring(sop_class_uid, storage):
         ([EXPLICIT, JPEG_LS], (JPEG_LS, EXPLICIT), JPEG_LS),
         ([EXPLICIT, IMPLICIT], (JPEG_LS, IMPLICIT), IMPLICIT),
         ([EXPLICIT], (JPEG_LS,), None),
-        ([DEFLATED], (DEFLATED,), None),
+        ([DEFLATED], (DEFLATED,), DEFLATED),
         ([], "all", None),
     ],
 )
