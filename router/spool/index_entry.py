@@ -92,8 +92,8 @@ def entry_of(
         levels[0 if tag in above else 1 if tag in series else 2][tag] = value
     texts = (json.dumps(each, separators=(",", ":"), ensure_ascii=False) for each in levels)
     entry = Entry(path, changed, sop_instance_uid, transfer_syntax, values, *texts)
-    if not entry.text("0020000D") or not entry.text("0020000E"):
-        raise ValueError("it has no Study or Series Instance UID")
+    if not (sop_instance_uid and entry.text("0020000D") and entry.text("0020000E")):
+        raise ValueError("it has no Study, Series or SOP Instance UID")
     return entry
 
 

@@ -134,7 +134,7 @@ def test_what_cannot_be_indexed_is_told_and_the_rest_is_indexed(folder, index):
     result = rebuild(index, lambda: None)
     assert result.indexed == 1
     assert dict(result.others) == {
-        b"2.dcm": "it has no Study or Series Instance UID",
+        b"2.dcm": "it has no Study, Series or SOP Instance UID",
         b"README": "is not a DICOM file: no DICM after a preamble of 128 bytes",
     }
 
