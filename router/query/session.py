@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from router.instance import Query, Refusal
+from router.query.answering import LEVELS
 from router.query.entry import Entry
 from router.query.find import Find
 from router.query.identifier import LEVEL, Identifier
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from router.wire import Exchange, QueryRequest
 
 log = logging.getLogger("router.query")
-
-LEVELS = ("PATIENT", "STUDY", "SERIES", "IMAGE")
 
 
 class AssociationQueries:

@@ -1,6 +1,7 @@
 """A router without any PACS as a small archive: real clients store, query and retrieve."""
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -228,3 +229,34 @@ def test_what_leaves_an_index_goes_through_the_chain_of_its_entry(run_router, tm
     wanted = ("QueryRetrieveLevel=STUDY", f"StudyInstanceUID={uid_of(files[0])}")
     assert getscu(got, router.port("main"), *wanted).counts()["completed"] == 2
     assert {dcmread(path).InstitutionName for path in got.iterdir()} == {"RETRIEVED"}
+
+
+def test_killed_while_it_stores_the_index_is_what_the_files_are(small_archive, tmp_path):
+    for study in range(4):
+        generate(tmp_path / "in" / str(study), 15, 64)
+    router, _ = small_archive()
+    sending = threading.Thread(
+        target=router.command,
+        args=("send", f"ROUTER@127.0.0.1:{router.port('main')}", str(tmp_path / "in")),
+    )
+    sending.start()
+    until(lambda: len(kept(router)) > 5, "nothing is written")
+    router.kill()
+    sending.join()
+    router.start()
+    until(lambda: not waiting(router), "not delivered")
+    before = counts(router)
+    rebuilt = json.loads(router.command("index", "rebuild", "--json").stdout)["vna"]
+    assert (rebuilt["gone"], rebuilt["indexed"]) == (0, len(kept(router)))
+    assert counts(router) == before
+    assert sum(before.values()) == len(kept(router))
+
+
+def counts(router) -> dict[str, int]:
+    found = router.command(
+        "find", f"ROUTER@127.0.0.1:{router.port('main')}", "--calling-ae-title", "WS1", "--json"
+    )
+    return {
+        study["StudyInstanceUID"]: int(study["NumberOfStudyRelatedInstances"])
+        for study in json.loads(found.stdout)
+    }
