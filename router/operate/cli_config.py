@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from router.config import report
+from router.config import ConfigError, report
 from router.config.differences import Homes, differences
 from router.operate.cli_common import (
     CONFIG,
@@ -18,26 +18,50 @@ from router.operate.cli_common import (
     json_option,
     print_json,
 )
+from router.operate.generation import read_config
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from router.config import Config
+    from router.config.mistakes import Mistake
 
 
 @click.command()
 @config_argument
 @click.option("--strict", is_flag=True, help="End with 1 where there is a lint.")
-def check(config: Path | None, strict: bool) -> None:
+@json_option
+def check(config: Path | None, strict: bool, as_json: bool) -> None:
     """Say every mistake and lint in CONFIG, with its line; starts nothing.
 
     Without CONFIG: $DICOM_ROUTER_CONFIG, ./config.yaml or /etc/dicom-router/config.yaml.
     """
     path = find_config(config)
+    if as_json:
+        raise SystemExit(_check_as_json(path, strict))
     good = read_checked(path)
     click.echo(
         f"{path}: good. Listeners: {len(good.listeners)}, routes: {len(good.routes)}, "
         f"destinations: {len(good.destinations)}."
     )
     raise SystemExit(int(strict and bool(good.lints)))
+
+
+def _check_as_json(path: Path, strict: bool) -> int:
+    try:
+        lints = read_config(path).lints
+    except ConfigError as error:
+        print_json(_findings(error.mistakes))
+        return 2
+    print_json(_findings(lints))
+    return int(strict and bool(lints))
+
+
+def _findings(mistakes: Iterable[Mistake]) -> list[dict[str, object]]:
+    return [
+        {**asdict(each.position), "path": each.path, "level": each.level, "message": each.message}
+        for each in mistakes
+    ]
 
 
 def read_checked(path: Path) -> Config:

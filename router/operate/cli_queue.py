@@ -196,10 +196,14 @@ def resend(
 
 def _pausing(action: str, said: str) -> click.Command:
     @config_option
+    @json_option
     @click.argument("destination")
-    def command(config: Path | None, destination: str) -> None:
+    def command(config: Path | None, as_json: bool, destination: str) -> None:
         ask(config, action, destination=destination)
-        click.echo(f"{destination} {said}")
+        if as_json:
+            print_json({"destination": destination, "paused": action == "pause"})
+        else:
+            click.echo(f"{destination} {said}")
 
     return click.command(action)(command)
 

@@ -27,11 +27,12 @@ def needs_attention(status: Status, now: datetime | None = None) -> list[str]:
         ),
         *(
             f"route {held['route']}: {_count(held['count'], 'copy', 'copies')} held by "
-            f"{held['plugin'] or 'an administrator'}: {held['reason']}"
+            f"{held['plugin'] or 'an administrator'}: {held['reason']} "
+            f"(dicom-router queue list --route {held['route']})"
             for held in summary["held_copies"]
         ),
         *(
-            f"{_count(held['count'], 'instance')} held: {held['reason']}"
+            f"{_count(held['count'], 'instance')} held: {held['reason']} (dicom-router queue list)"
             for held in summary["held_instances"]
         ),
         *(_untold(studies) for studies in summary["studies"] if studies["reason"]),
@@ -112,14 +113,16 @@ def _configuration(status: Status, now: datetime) -> Iterator[str]:
 def _storage(status: Status) -> Iterator[str]:
     summary, space = status["summary"], status["space"]
     if summary["failed"]:
-        yield f"nothing more is accepted: {summary['failed']}"
+        yield f"nothing more is accepted: {summary['failed']}; mend that, then restart the router"
     if space["free"] <= space["keep_free"]:
         yield (
             f"disk full: {size(space['free'])} free where {size(space['keep_free'])} are to be "
-            f"kept free (spool.keep_free); C-STORE is answered 0xA700 until there is space"
+            f"kept free (spool.keep_free); C-STORE is answered 0xA700 until there is space "
+            f"on the disk of {space['directory']}"
         )
     if summary["missing_files"]:
-        yield f"the spool has lost the data of {_count(summary['missing_files'], 'instance')}"
+        lost = _count(summary["missing_files"], "instance")
+        yield f"the spool has lost the data of {lost} (dicom-router doctor)"
 
 
 def _destination(destination: Status, status: Status, now: datetime) -> Iterator[str]:

@@ -69,3 +69,27 @@ def test_schema_prints_a_json_schema():
     schema = json.loads(run("schema").stdout)
     assert schema["$schema"] == "http://json-schema.org/draft-07/schema#"
     assert "listeners" in schema["properties"]
+
+
+def test_check_gives_scripts_every_finding_with_its_place(tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text("listeners: {main: {prot: 11112, bind: 127.0.0.1}}\n")
+    result = run("check", str(config), "--json")
+    assert result.exit_code == 2
+    assert json.loads(result.stdout) == [
+        {
+            "file": str(config),
+            "line": 1,
+            "column": 20,
+            "path": "listeners.main.prot",
+            "level": "error",
+            "message": "unknown key 'prot', did you mean 'port'?",
+        }
+    ]
+    config.write_text("")
+    result = run("check", str(config), "--json")
+    assert (result.exit_code, [each["level"] for each in json.loads(result.stdout)]) == (
+        0,
+        ["lint"],
+    )
+    assert run("check", str(config), "--json", "--strict").exit_code == 1

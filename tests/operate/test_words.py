@@ -87,13 +87,16 @@ def status(**more: object) -> dict:
         (status(destinations=[destination(**WAITING)]), []),
         (
             status(failed="cannot sync a file of the spool: Input/output error"),
-            ["nothing more is accepted: cannot sync a file of the spool: Input/output error"],
+            [
+                "nothing more is accepted: cannot sync a file of the spool: Input/output error; "
+                "mend that, then restart the router"
+            ],
         ),
         (
             status(free=1_200_000_000),
             [
                 "disk full: 1.2 GB free where 5.0 GB are to be kept free (spool.keep_free); "
-                "C-STORE is answered 0xA700 until there is space"
+                "C-STORE is answered 0xA700 until there is space on the disk of /spool"
             ],
         ),
         (
@@ -145,7 +148,10 @@ def status(**more: object) -> dict:
                     }
                 ]
             ),
-            ["route research: 1 copy held by deid: ValueError at deid.py:7"],
+            [
+                "route research: 1 copy held by deid: ValueError at deid.py:7 "
+                "(dicom-router queue list --route research)"
+            ],
         ),
         (
             status(
@@ -160,13 +166,16 @@ def status(**more: object) -> dict:
                     }
                 ]
             ),
-            ["route research: 30 copies held by an administrator: wait for the ethics board"],
+            [
+                "route research: 30 copies held by an administrator: wait for the ethics board "
+                "(dicom-router queue list --route research)"
+            ],
         ),
         (
             status(
                 held_instances=[{"reason": "no route applies", "count": 2, "oldest": ago(hours=1)}]
             ),
-            ["2 instances held: no route applies"],
+            ["2 instances held: no route applies (dicom-router queue list)"],
         ),
         (
             status(
