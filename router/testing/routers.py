@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
     from router.config import Config
+    from router.config.files import Files
     from router.spool.reports import CopyTrail, DeliveryTrail, InstanceTrail
     from router.wire import OutgoingAssociation, Response
 
@@ -34,10 +35,10 @@ class RouterUnderTest:
     it does in production. Listeners should have `port: 0, bind: 127.0.0.1`.
     """
 
-    def __init__(self, path: Path, config: Config) -> None:
-        """Raises what `dicom-router run` would say."""
+    def __init__(self, path: Path, config: Config, files: Files | None = None) -> None:
+        """Raises what `dicom-router run` would say; `files`, read for `config`, are watched."""
         self.config = config
-        self._node = Node(path, config)
+        self._node = Node(path, config, files)
         self._node.start()
 
     def __repr__(self) -> str:
