@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from router.config import DicomDestination, FolderDestination
+from router.delivery.ahead import Offer
 from router.delivery.backlog import Backlog
 from router.delivery.dicom import DicomSender
 from router.delivery.folder import FolderSender
@@ -184,19 +185,21 @@ class Deliveries:
     def _made_lanes(self, backlog: Backlog, settings: DestinationConfig) -> list[Lane]:
         probing = partial(probe, settings) if isinstance(settings, DicomDestination) else None
         ended = self._hooks.ended if self._hooks.tells(backlog.name) else None
-        opened = partial(self._open_sender, backlog, settings)
+        opened = partial(self._open_sender, backlog, settings, Offer())
         numbers = itertools.islice(self._numbers, settings.associations)
         return [Lane(number, backlog, opened, probing, ended) for number in numbers]
 
-    def _open_sender(self, backlog: Backlog, settings: DestinationConfig) -> TaskSender:
-        sender = self._sender(backlog, settings)
+    def _open_sender(
+        self, backlog: Backlog, settings: DestinationConfig, offer: Offer
+    ) -> TaskSender:
+        sender = self._sender(backlog, settings, offer)
         if self._hooks.rewrites(backlog.name):
             return RewritingSender(sender, self._hooks)
         return sender
 
-    def _sender(self, backlog: Backlog, settings: DestinationConfig) -> TaskSender:
+    def _sender(self, backlog: Backlog, settings: DestinationConfig, offer: Offer) -> TaskSender:
         if isinstance(settings, DicomDestination):
-            return DicomSender(settings, backlog.upcoming_kinds, self._hooks)
+            return DicomSender(settings, backlog.upcoming_kinds, self._hooks, offer=offer)
         if isinstance(settings, FolderDestination):
             index = None
             if settings.index and self._indexes is not None:

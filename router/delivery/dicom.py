@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from router.config import client_context
 from router.dataset import scan_segments, to_implicit, uid_name
+from router.delivery.ahead import Ahead
 from router.delivery.proposal import Kind, propose
 from router.delivery.receipt import NotReached, Receipt
 from router.delivery.transcoding import (
@@ -18,15 +20,25 @@ from router.delivery.transcoding import (
 )
 from router.instance import Hold, Rejected, Unavailable
 from router.status import Verdict, classify
-from router.wire import NoAcceptedContext, Peer, SourceUnreadable, Timeouts, WireError, connect
+from router.wire import (
+    ConnectFailed,
+    NoAcceptedContext,
+    Peer,
+    SourceUnreadable,
+    Timeouts,
+    WireError,
+    connect,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from router.config import DicomDestination
+    from router.delivery.ahead import Offer
     from router.delivery.outgoing import Hooks
+    from router.delivery.receipt import Promise
     from router.spool import DeliveryTask
-    from router.wire import OutgoingAssociation
+    from router.wire import OutgoingAssociation, Response
 
 log = logging.getLogger("router.delivery")
 
@@ -35,7 +47,8 @@ class DicomSender:
     """One association at a time, opened with what waits and opened anew for what it lacks.
 
     `upcoming` tells the kinds of objects that wait, so that one negotiation serves them all.
-    `move_originator` is the AE title and message ID of the C-MOVE that it sends for.
+    `move_originator` is the AE title and message ID of the C-MOVE that it sends for. With an
+    `offer` it sends ahead of the answers, as far as the peer lets it, and returns promises.
     """
 
     def __init__(
@@ -44,18 +57,22 @@ class DicomSender:
         upcoming: Callable[[], Iterable[Kind]],
         hooks: Hooks,
         move_originator: tuple[str, int] | None = None,
+        offer: Offer | None = None,
     ) -> None:
         self._settings = settings
+        self._offer = offer
         self._move_originator = move_originator
         self._upcoming = upcoming
         self._hooks = hooks
         wanted = settings.transfer_syntaxes
         self._wanted = () if wanted == "as_is" else wanted
         self._association: OutgoingAssociation | None = None
+        self._ahead: Ahead | None = None  # where the association's window is wider than one
+        self._answered = False
         self._proposed: frozenset[Kind] = frozenset()
         self._calling_ae_title = ""
 
-    def send(self, task: DeliveryTask) -> Receipt:
+    def send(self, task: DeliveryTask) -> Receipt | Promise:
         """C-STORE; raises Unavailable or Rejected with the peer's status and Error Comment, and
         Hold for what cannot be turned into anything the peer takes.
         """
@@ -72,15 +89,23 @@ class DicomSender:
         try:
             leaving = self._transcoded(task, accepted)
             # An association that was idle meanwhile may be over.
-            receipt = self._store(self._associated(kind, calling), leaving)
+            return self._store(self._associated(kind, calling), leaving, task)
         finally:
             self._hooks.clean(task)
-        return _told(receipt, task, leaving)
 
-    def _store(self, association: OutgoingAssociation, task: DeliveryTask) -> Receipt:
+    def _store(
+        self,
+        association: OutgoingAssociation,
+        task: DeliveryTask,
+        original: DeliveryTask | None = None,
+    ) -> Receipt | Promise:
+        """Send the task, which was made of the `original` that the trail is of."""
         context_id = association.context_for(task.sop_class_uid, task.transfer_syntax)
         if context_id is None:
             raise Unavailable(f"{self._settings.ae_title} does not accept now what it did just now")
+        judge = partial(self._judge, original or task, task)
+        if self._ahead is not None:
+            return self._ahead.store(context_id, task, self._move_originator, judge)
         try:
             response = association.store(
                 context_id,
@@ -96,10 +121,17 @@ class DicomSender:
             # Whether the last fragment arrived is not known: it is sent again (at least once).
             self._association = None
             association.abort()
+            if self._offer is not None and not self._answered:
+                self._offer.failed()
             raise Unavailable(str(error)) from error
-        return self._judge(response.status, response.error_comment)
+        self._answered = True
+        return judge(response)
 
     def close(self) -> None:
+        """Raises NotReached where answers are outstanding and do not come."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            ahead.finish()
         association, self._association = self._association, None
         if association is not None and association.is_open:
             association.release()
@@ -144,13 +176,14 @@ class DicomSender:
         segments = tuple(to_implicit(scan, task.segments))
         return replace(task, segments=segments, bulk=None, transfer_syntax=IMPLICIT_LITTLE_ENDIAN)
 
-    def _judge(self, status: int, comment: str) -> Receipt:
+    def _judge(self, task: DeliveryTask, leaving: DeliveryTask, response: Response) -> Receipt:
+        status, comment = response.status, response.error_comment
         verdict = classify(status)
         if verdict is Verdict.DESTINATION_FAILED:
             raise Unavailable(comment or "out of resources", status)
         if verdict is Verdict.OBJECT_REFUSED and status not in self._settings.delivered_statuses:
             raise Rejected(comment or "refused by the destination", status)
-        return Receipt(comment, status)
+        return _told(Receipt(comment, status), task, leaving)
 
     def _associated(self, kind: Kind, calling_ae_title: str) -> OutgoingAssociation:
         """An open association on which this kind of object has been proposed."""
@@ -159,6 +192,8 @@ class DicomSender:
             if kind in self._proposed and calling_ae_title == self._calling_ae_title:
                 return association
             self.close()
+        elif self._ahead is not None:
+            self._ahead.end()
         kinds = [*sorted(self._upcoming()), *sorted(self._proposed)]
         self._association = self._connect(kind, kinds, calling_ae_title)
         return self._association
@@ -171,18 +206,26 @@ class DicomSender:
         waits = settings.timeouts
         timeouts = Timeouts(waits.connect, waits.association, waits.response)
         proposed, contexts = propose(first, kinds, self._wanted)
+        window = self._offer.window if self._offer else 1
         try:
-            association = connect(peer, contexts, timeouts=timeouts)
+            association = connect(peer, contexts, timeouts=timeouts, window=window)
         except NoAcceptedContext as error:
             sop_class_uid, transfer_syntax = first
             possible = forms(transfer_syntax, self._wanted)
             raise Rejected(self._refusal(sop_class_uid, possible)) from error
         except WireError as error:
+            if self._offer is not None and not isinstance(error, ConnectFailed):
+                self._offer.failed()
             raise NotReached(str(error)) from error
         self._proposed, self._calling_ae_title = proposed, calling_ae_title
+        self._answered = False
+        if self._offer is not None:
+            self._offer.granted(association.window)
+        self._ahead = Ahead(association) if association.window > 1 else None
         log.info(
-            "association.opened destination=%s@%s:%d calling=%s contexts=%d",
+            "association.opened destination=%s@%s:%d calling=%s contexts=%d window=%d",
             peer.called_ae_title, peer.host, peer.port, calling_ae_title, len(contexts),
+            association.window,
         )  # fmt: skip
         return association
 

@@ -8,6 +8,7 @@ import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from router.delivery.receipt import NotReached, Receipt
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from router.delivery.backlog import Backlog
     from router.delivery.outgoing import TaskSender
+    from router.delivery.receipt import Promise
     from router.spool import AttemptOutcome, DeliveryTask
 
 log = logging.getLogger("router.delivery")
@@ -47,14 +49,19 @@ class Lane(threading.Thread):
         self._ended = ended
         self._sender: TaskSender | None = None
         self._study = ""  # the last one this lane was given something of
+        self._unanswered: list[tuple[DeliveryTask, Promise]] = []  # as they were sent
+        self._failed: list[tuple[DeliveryTask, Unavailable]] = []  # what an association failed at
 
     def run(self) -> None:
         while not self._backlog.ended(self.number):
             tasks = self._take()
             if tasks:
                 self._send_all(tasks)
+            elif self._unanswered:
+                self._settle()
             else:
                 self._leave()
+        self._settle()
         self._leave()
 
     def _leave(self) -> None:
@@ -70,15 +77,23 @@ class Lane(threading.Thread):
             return []
 
     def _patience(self) -> float:
-        """Seconds an idle association is kept; `study` closes it when its study is sent."""
+        """Seconds an idle association is kept; `study` closes it when its study is sent. None while
+        answers are to come.
+        """
+        if self._unanswered:
+            return 0.0
         if self._sender is None:
             return _IDLE
         close_after = self._backlog.settings.close_after
         return 0.0 if close_after == "study" else close_after
 
     def _send_all(self, tasks: list[DeliveryTask]) -> None:
-        if self._backlog.outage and self._probe and not self._is_back(tasks, self._probe):
-            return
+        if self._backlog.outage and self._probe:
+            if not self._settle():
+                self._backlog.give_back(tasks)
+                return
+            if self._backlog.outage and not self._is_back(tasks, self._probe):
+                return
         for index, task in enumerate(tasks):
             self._backlog.pace(task)
             if self._backlog.halted or self._backlog.ended(self.number):
@@ -87,10 +102,9 @@ class Lane(threading.Thread):
             if self._backlog.withdrawn(task):
                 self._backlog.give_back([task])
                 continue
-            try:
-                self._send(task)
-            except Unavailable as failure:
-                self._destination_failed(task, tasks[index + 1 :], failure)
+            self._send(task)
+            if self._failed:
+                self._destination_failed(tasks[index + 1 :])
                 return
 
     def _is_back(self, tasks: list[DeliveryTask], probe: Callable[[DeliveryTask], None]) -> bool:
@@ -105,14 +119,30 @@ class Lane(threading.Thread):
         return True
 
     def _send(self, task: DeliveryTask) -> None:
-        """Send one and write down how it ended; raises Unavailable."""
+        """Send one, and write down how those ended that are answered; or it is in `_failed`."""
         last, self._study = self._study, task.study_instance_uid
         if self._backlog.settings.close_after == "study" and last != self._study:
+            self._settle_ready(wait=True)
+            if self._failed:
+                self._backlog.give_back([task])
+                return
             self._close_sender()
         try:
-            if self._sender is None:
-                self._sender = self._open_sender()
-            text = self._sender.send(replace(task, destination=self._backlog.name))
+            self._judged(task, partial(self._sent, task))
+        except Unavailable as failure:
+            self._settle_ready(wait=True)
+            self._failed.append((task, failure))
+        self._settle_ready(wait=False)
+
+    def _sent(self, task: DeliveryTask) -> str | Promise:
+        if self._sender is None:
+            self._sender = self._open_sender()
+        return self._sender.send(replace(task, destination=self._backlog.name))
+
+    def _judged(self, task: DeliveryTask, answer: Callable[[], str | Promise]) -> None:
+        """Write down what the answer means, if it is one already; raises Unavailable."""
+        try:
+            text = answer()
         except Unavailable:
             raise
         except Rejected as refusal:
@@ -122,14 +152,38 @@ class Lane(threading.Thread):
             self._object_refused(task, Rejected(hold.reason), tries=1)
         except (Exception, SystemExit) as error:
             # A sender that fails in a way of its own: this object waits, the association goes.
+            self._settle_ready(wait=True)
             self._close_sender()
             where = f"{type(error).__name__} in the destination's sender"
             log.exception("delivery.failed destination=%s", self._backlog.name)
             self._object_refused(task, Rejected(where), self._backlog.settings.object_tries)
         else:
+            if not isinstance(text, str):
+                self._unanswered.append((task, text))
+                return
             status = text.status if isinstance(text, Receipt) else None
             self._write_down(task, "delivered", status, text)
             self._backlog.worked()
+
+    def _settle(self) -> bool:
+        """Wait for the answers to all that is on its way; whether the destination took it well."""
+        self._settle_ready(wait=True)
+        if self._failed:
+            self._destination_failed([])
+            return False
+        return True
+
+    def _settle_ready(self, *, wait: bool) -> None:
+        """Write down what is answered, or with `wait` all; what failed is in `_failed` then."""
+        unanswered, self._unanswered = self._unanswered, []
+        for task, promise in unanswered:
+            if not wait and not promise.ready:
+                self._unanswered.append((task, promise))
+                continue
+            try:
+                self._judged(task, promise.result)
+            except Unavailable as failure:
+                self._failed.append((task, failure))
 
     def _object_refused(self, task: DeliveryTask, refusal: Rejected, tries: int) -> None:
         status, reason = refusal.status, refusal.reason
@@ -142,17 +196,20 @@ class Lane(threading.Thread):
             wait = timedelta(seconds=_FIRST_OBJECT_RETRY * 4**task.refusals)
             self._write_down(task, "refused", status, reason, datetime.now(UTC) + wait)
 
-    def _destination_failed(
-        self, task: DeliveryTask, rest: list[DeliveryTask], failure: Unavailable
-    ) -> None:
+    def _destination_failed(self, rest: list[DeliveryTask]) -> None:
+        """Write down what `_failed`, and have the rest and it tried again later."""
+        self._settle_ready(wait=True)
         self._close_sender()
-        if self._waits_too_long(task):
-            self._write_down(task, "held", failure.status, failure.reason)
-        else:
-            due = None if isinstance(failure, NotReached) else self._behind_the_others(task)
-            self._write_down(task, "retry", failure.status, failure.reason, due)
-        self._backlog.failed(self.number, rest, failure.reason)
-        self._hold_overdue(failure)
+        failed, self._failed = self._failed, []
+        for task, failure in failed:
+            if self._waits_too_long(task):
+                self._write_down(task, "held", failure.status, failure.reason)
+            else:
+                due = None if isinstance(failure, NotReached) else self._behind_the_others(task)
+                self._write_down(task, "retry", failure.status, failure.reason, due)
+        _, first = failed[0]
+        self._backlog.failed(self.number, rest, first.reason)
+        self._hold_overdue(first)
 
     def _hold_overdue(self, failure: Unavailable) -> None:
         while tasks := self._backlog.overdue():

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from router.delivery.receipt import Promise
     from router.instance import Association, Delivery, Sender
     from router.spool import DeliveryTask
     from router.spool.records import CopyOutcome
@@ -21,9 +22,11 @@ Conversion: TypeAlias = "Callable[[DeliveryTask, Path, Callable[[float], None]],
 class TaskSender(Protocol):
     """What a lane sends through: a `Sender` that is given the task, not yet read, and says what
     the trail shall say. Raises as a `Sender` does, and Hold where the copy must wait for a person.
+
+    What it answers with a promise is on its way; results are to be asked for before `close`.
     """
 
-    def send(self, task: DeliveryTask) -> str: ...
+    def send(self, task: DeliveryTask) -> str | Promise: ...
 
     def close(self) -> None: ...
 
@@ -66,7 +69,7 @@ class RewritingSender:
         self._sender = sender
         self._hooks = hooks
 
-    def send(self, task: DeliveryTask) -> str:
+    def send(self, task: DeliveryTask) -> str | Promise:
         try:
             return self._sender.send(self._hooks.rewrite(task))
         finally:

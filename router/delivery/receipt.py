@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from router.instance import Unavailable
 
 
 class NotReached(Unavailable):
-    """The destination failed before any object was sent: it is no object's fault."""
+    """The destination failed before this object was its concern: it is not this object's fault."""
+
+
+class Promise(Protocol):
+    """The answer to something that was sent ahead of the answers to others."""
+
+    @property
+    def ready(self) -> bool:
+        """It is known how it ended."""
+
+    def result(self) -> Receipt:
+        """Wait for it; raises as a `Sender` does."""
 
 
 class Receipt(str):

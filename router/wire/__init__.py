@@ -38,8 +38,10 @@ from router.wire.service import (
     StoreSink,
     UserIdentity,
 )
+from router.wire.window import WINDOW
 
 __all__ = [
+    "WINDOW",
     "Acceptor",
     "AcceptorLimits",
     "AssociationAborted",

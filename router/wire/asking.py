@@ -1,7 +1,8 @@
-"""Requests on an association of either direction: one at a time, and its response."""
+"""Requests on an association of either direction, as many as may be outstanding, and responses."""
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from router.wire import command as commands
@@ -9,19 +10,29 @@ from router.wire.association import Association
 from router.wire.errors import ConnectionLost, PeerTimeout, SourceUnreadable, WireError
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Sequence
 
     from router.dataset import Segment
     from router.wire.command import CommandSet
+    from router.wire.limits import Pace
     from router.wire.pdv import Target
     from router.wire.service import Response
 
 
 class Asking(Association):
-    """An association on which we send requests that have one response without a data set."""
+    """An association on which we send requests that have one response without a data set.
 
-    _awaited: int | None = None
-    _response: CommandSet | None = None
+    `responses` has those that came, by the Message ID they respond to, until somebody takes them.
+    """
+
+    def __init__(
+        self, connection: socket.socket, mode: str, *, artim: float, pace: Pace, maximum_pdu: int
+    ) -> None:
+        super().__init__(connection, mode, artim=artim, pace=pace, maximum_pdu=maximum_pdu)
+        self.responses: dict[int, Response] = {}
+        self._outstanding: dict[int, None] = {}  # Message IDs as sent, the oldest first
+        self._oldest_since = 0.0  # of the monotonic clock: before, others had to be answered
 
     def refresh(self) -> bool:
         """Deal with what the peer has sent since; whether the association is still open."""
@@ -39,26 +50,58 @@ class Asking(Association):
         timeout: float,
     ) -> Response:
         """Send a request and wait for its response."""
+        self.invoke(context_id, message_id, command, data_set, timeout)
+        while message_id not in self.responses:
+            self.await_response(timeout)
+        return self.responses.pop(message_id)
+
+    def invoke(
+        self,
+        context_id: int,
+        message_id: int,
+        command: bytes,
+        data_set: Sequence[Segment] | None,
+        timeout: float,
+    ) -> None:
+        """Send a request; others may be outstanding, as many as were negotiated."""
         if not self.refresh():
             raise self.dul.failure or ConnectionLost("the association is over")
-        self._awaited, self._response = message_id, None
         try:
+            self._check_oldest(timeout)
+            self._outstanding[message_id] = None
             self.send_message(context_id, command, data_set)
-            return commands.response(self._await_response(timeout))
         except SourceUnreadable as error:
+            self._outstanding.pop(message_id)
             if error.begun:
                 self.abort()
             raise
         except WireError as error:
             raise self.give_up(error) from error
-        finally:
-            self._awaited = None
+        if len(self._outstanding) == 1:
+            self._oldest_since = time.monotonic()
 
-    def _await_response(self, timeout: float) -> CommandSet:
-        self.await_until(lambda: self._response is not None, timeout)
-        if self._response is None:
+    def await_response(self, timeout: float) -> None:
+        """Wait until there are `responses`; each has `timeout` seconds since all requests before
+        its own were answered.
+        """
+        try:
+            left = self._oldest_since + timeout - time.monotonic()
+            if left <= 0:  # what has come meanwhile is not late
+                self._read_ahead()
+            self.await_until(lambda: bool(self.responses), left)
+            if not self.responses:
+                self._check_oldest(timeout)
+        except WireError as error:
+            raise self.give_up(error) from error
+
+    def _read_ahead(self) -> None:
+        for _ in range(2 * len(self._outstanding)):
+            if not self.dul.pump(0):
+                break
+
+    def _check_oldest(self, timeout: float) -> None:
+        if self._outstanding and time.monotonic() >= self._oldest_since + timeout:
             raise PeerTimeout(f"no response within {timeout:g} s")
-        return self._response
 
     def await_until(self, satisfied: Callable[[], bool], timeout: float) -> None:
         """Deal with what comes until `satisfied()` or `timeout`; raises where the peer ends it."""
@@ -76,11 +119,14 @@ class Asking(Association):
         if not command.field & commands.RESPONSE:
             return super().begin_message(context_id, command, encoded)
         if (
-            self._awaited is not None
+            self._outstanding
             and not command.has_data_set
-            and command.responded_message_id == self._awaited
+            and (message_id := command.responded_message_id) in self._outstanding
         ):
-            self._response = command
+            self.responses[message_id] = commands.response(command)
+            if next(iter(self._outstanding)) == message_id:
+                self._oldest_since = time.monotonic()
+            del self._outstanding[message_id]
             return None
         return Unasked() if command.has_data_set else None
 

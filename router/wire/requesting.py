@@ -19,6 +19,7 @@ from router.wire.errors import (
     WireError,
 )
 from router.wire.incoming import begin_store
+from router.wire.window import propose
 
 if TYPE_CHECKING:
     import socket
@@ -53,6 +54,7 @@ class Requesting(Asking):
         peer: Peer,
         contexts: Sequence[tuple[str, Sequence[str]]],
         receiving: Collection[str] = (),
+        window: int = 1,
     ) -> None:
         """What `AE.associate` does, over a connection that is there."""
         self.acceptor.ae_title = "PEER"  # both are overwritten by `titles` in the PDU
@@ -76,6 +78,7 @@ class Requesting(Asking):
             role.sop_class_uid = abstract_syntax
             role.scu_role, role.scp_role = False, True
             self.requestor.add_negotiation_item(role)
+        propose(self, window)
         self.request()
         if not self.is_established:
             raise self._refusal()

@@ -16,6 +16,7 @@ from router.wire.limits import AcceptorLimits, Timeouts
 from router.wire.queries import QueryRequest
 from router.wire.requesting import Requesting
 from router.wire.secure import SecureSocket, secured, shake_hands, why_refused
+from router.wire.window import granted
 
 if TYPE_CHECKING:
     import socket
@@ -53,10 +54,12 @@ def connect(
     timeouts: Timeouts | None = None,
     maximum_pdu: int = AcceptorLimits.maximum_pdu,
     receiving: Collection[str] = (),
+    window: int = 1,
 ) -> OutgoingAssociation:
     """Open an association proposing `contexts`, (abstract syntax, transfer syntaxes) in order.
 
-    Of the abstract syntaxes `receiving` we propose to be the provider, as a C-GET needs it.
+    Of the abstract syntaxes `receiving` we propose to be the provider, as a C-GET needs it. A
+    `window` of more than 1 is proposed as Asynchronous Operations Window (PS3.7 D.3.3.3).
 
     Raises `ConnectFailed`, `AssociationRejected`, `AssociationAborted`, `ConnectionLost`,
     `PeerTimeout`, `NoAcceptedContext`; `ValueError` unless there are 1 to 128 contexts.
@@ -74,7 +77,7 @@ def connect(
     association: Requesting | None = None
     try:
         association = Requesting(connection, timeouts, maximum_pdu)
-        association.negotiate(peer, contexts, receiving)
+        association.negotiate(peer, contexts, receiving, window)
     except BaseException as error:
         connection.close()
         if association is not None:
@@ -82,7 +85,7 @@ def connect(
         if isinstance(error, OSError):  # the socket's options or addresses: the peer has gone
             raise ConnectionLost(f"connection lost: {error.strerror}") from error
         raise
-    return OutgoingAssociation(association, timeouts.response)
+    return OutgoingAssociation(association, timeouts.response, granted(association, window))
 
 
 def _secure(
@@ -100,10 +103,14 @@ def _secure(
 
 
 class OutgoingAssociation:
-    """An established association. After any `WireError` but `SourceUnreadable` it is over."""
+    """An established association. After any `WireError` but `SourceUnreadable` it is over.
 
-    def __init__(self, association: Requesting, response_timeout: float) -> None:
+    As many C-STOREs as `window` says may be outstanding; 1 unless the peer granted more.
+    """
+
+    def __init__(self, association: Requesting, response_timeout: float, window: int) -> None:
         self._association = association
+        self.window = window
         self._timeout = response_timeout
         self._message_id = 0
         self.accepted: Mapping[tuple[str, str], int] = association.accepted_pairs()
@@ -146,6 +153,35 @@ class OutgoingAssociation:
             message_id, sop_class_uid, sop_instance_uid, priority, move_originator
         )
         return self._association.ask(context_id, message_id, command, segments, self._timeout)
+
+    def store_ahead(
+        self,
+        context_id: int,
+        sop_class_uid: str,
+        sop_instance_uid: str,
+        segments: Sequence[Segment],
+        *,
+        move_originator: tuple[str, int] | None = None,
+    ) -> int:
+        """Send as `store` does, and raise as it does, but do not wait: the Message ID that
+        `responses` will have. Those sent before it may have been answered when it raises.
+        """
+        message_id = self._next_message_id()
+        command = commands.encode_store_request(
+            message_id, sop_class_uid, sop_instance_uid, 0, move_originator
+        )
+        self._association.invoke(context_id, message_id, command, segments, self._timeout)
+        return message_id
+
+    def responses(self, *, wait: bool) -> dict[int, Response]:
+        """What has been answered since the last call, by Message ID; with `wait`, at least one.
+
+        Raises as `store` does, `PeerTimeout` when the oldest request stays without a response.
+        """
+        while wait and not self._association.responses:
+            self._association.await_response(self._timeout)
+        taken, self._association.responses = self._association.responses, {}
+        return taken
 
     def echo(self) -> Response:
         """C-ECHO; raises as `store` does, and `ValueError` without a Verification context."""

@@ -28,13 +28,9 @@ from router.wire.pdv import UNEXPECTED_PDU
 from router.wire.queries import QueryRequest, QueryResponse
 from router.wire.query_commands import FIELDS, encode_query_response, query_request
 from router.wire.secure import certificate_of
-from router.wire.service import (
-    AssociationRequest,
-    ContextOffer,
-    Rejection,
-    UserIdentity,
-)
+from router.wire.service import AssociationRequest, ContextOffer, Rejection, UserIdentity
 from router.wire.tolerance import stripped_titles
+from router.wire.window import grant
 
 if TYPE_CHECKING:
     import socket
@@ -115,6 +111,7 @@ class ServedAssociation(Asking):
             return False
         self._accepted_cx = {cast("int", cx.context_id): cx for cx in answer if cx.result == 0}
         self._rejected_cx = [cx for cx in answer if cx.result != 0]
+        grant(self)
         self.acse.send_accept()
         self.is_established = self.dul.usable
         return self.is_established

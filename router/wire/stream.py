@@ -6,6 +6,7 @@ import contextlib
 import math
 import select
 import socket
+import struct
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ IOV_MAXIMUM = 1000  # Linux takes 1024 buffers in one sendmsg
 _QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 _CLOSING = getattr(select, "POLLRDHUP", 0)
 _A_ABORT = 7
+_PDU_HEADER = struct.Struct(">BxL")
 
 
 class Stream:
@@ -129,9 +131,11 @@ class Stream:
     ) -> None:
         """Send all of `views` (which is used up), however often the kernel takes only a part.
 
-        With `heed_abort` an A-ABORT that arrives meanwhile ends it with `ConnectionLost`; it is
-        left in the buffer. `stall` may shorten the pace's. After a failure nothing more can be
-        sent: the peer would take it for the rest of what it was promised.
+        With `heed_abort` what arrives meanwhile is read, as far as there is room: a peer may not
+        read on before its responses are. An A-ABORT among it ends it with `ConnectionLost`. All
+        of it is left in the buffer, which begins with a PDU. `stall` may shorten the pace's. After
+        a failure nothing more can be sent: the peer would take it for the rest of what it was
+        promised.
         """
         if self._broken_off:
             raise ConnectionLost("broken off while sending")
@@ -144,7 +148,7 @@ class Stream:
                 sent = self.socket.sendmsg(views[at : at + IOV_MAXIMUM])
             except BlockingIOError:
                 patience = self._spend(patience, events)
-                events = self._heed_abort(events)
+                events = self._heed(events)
                 continue
             except OSError as error:
                 raise ConnectionLost(f"connection lost: {error.strerror or error}") from error
@@ -188,20 +192,31 @@ class Stream:
         self.view = memoryview(self.buffer)
         self.start = self.end = 0
 
-    def _heed_abort(self, events: int) -> int:
-        """Look at what arrived while sending; the events worth waiting for from then on."""
-        if not events & select.POLLIN or not self.room:
-            return events & ~select.POLLIN
-        try:
-            count = self.socket.recv_into(self.view[self.end :])
-        except BlockingIOError:
-            return events
-        except OSError as error:
-            raise ConnectionLost(f"connection lost: {error.strerror or error}") from error
-        self.end += count
-        if not count or self.buffer[self.start] == _A_ABORT:
-            raise ConnectionLost("the peer ended the association")
+    def _heed(self, events: int) -> int:
+        """Read what arrived while sending; the events worth waiting for from then on."""
+        if events & select.POLLIN and not self.pending:
+            self.start = self.end = 0
+        while events & select.POLLIN and self.room:
+            try:
+                count = self.socket.recv_into(self.view[self.end :])
+            except BlockingIOError:
+                return events
+            except OSError as error:
+                raise ConnectionLost(f"connection lost: {error.strerror or error}") from error
+            self.end += count
+            if not count or self._holds_abort():
+                raise ConnectionLost("the peer ended the association")
         return events & ~select.POLLIN
+
+    def _holds_abort(self) -> bool:
+        """Whether one of the PDUs in the buffer is an A-ABORT."""
+        at = self.start
+        while at + _PDU_HEADER.size <= self.end:
+            kind, length = _PDU_HEADER.unpack_from(self.buffer, at)
+            if kind == _A_ABORT:
+                return True
+            at += _PDU_HEADER.size + length
+        return False
 
     def _spend(self, patience: float, events: int) -> float:
         """Wait for one of `events`; what is left of `patience`."""
