@@ -7,6 +7,7 @@ from benchmarks.parts import (
     deidentify,
     idle,
     latency,
+    local_index,
     memory,
     pynetdicom,
     query,
@@ -35,5 +36,6 @@ PARTS = {
     "syncing": syncing.run,
     "deidentify": deidentify.run,
     "find": query.find,
+    "local-index": local_index.run,
     "move": query.move,
 }

@@ -13,7 +13,6 @@ from router.query.failures import failed_list
 from router.query.identifier import EXPLICIT_LITTLE_ENDIAN, LEVEL, Identifier
 from router.query.sop_classes import SERVICES
 from router.query.upstream import Upstream
-from router.spool import IndexReader
 from router.status import CANNOT_UNDERSTAND, DATASET_MISMATCH, SUCCESS, Verdict, classify
 from router.wire import (
     ConnectionLost,
@@ -28,7 +27,7 @@ from router.wire import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from router.spool import IndexedFile, LocalIndex
+    from router.spool import IndexedFile, IndexReader, LocalIndex
     from router.wire import StoreSink
 
 log = logging.getLogger("router.query")
@@ -78,7 +77,7 @@ class LocalConversation:
         self._index = index
         self._ae_title = ae_title
         self._sop_class_uid = sop_class_uid
-        self._reader = IndexReader(index.path)
+        self._reader: IndexReader | None = index.take_reader()
         self.is_interrupted = False
 
     def context_for(self, sop_class_uid: str, transfer_syntax: str) -> int | None:
@@ -97,6 +96,7 @@ class LocalConversation:
         store: Callable[[StoreRequest], StoreSink | Response] | None = None,
         ended: Callable[[], None] | None = None,
     ) -> LocalInquiry:
+        assert self._reader is not None
         asked = Identifier(identifier, EXPLICIT_LITTLE_ENDIAN)
         level = asked.text(LEVEL)
         if not self._reader.is_whole:
@@ -113,7 +113,9 @@ class LocalConversation:
         return LocalInquiry(self, _sent(self._index, files, store), ended)
 
     def release(self) -> None:
-        self._reader.close()
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            self._index.give_back(reader)
 
     abort = release
 

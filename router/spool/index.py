@@ -6,7 +6,6 @@ open: the router, and `dicom-router index rebuild` beside it.
 
 from __future__ import annotations
 
-import json
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
@@ -15,16 +14,17 @@ import apsw
 
 from router.spool.errors import SpoolError
 from router.spool.index_keys import name_groups, plain_date
+from router.spool.index_reading import IndexReader
 from router.spool.schema import create_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from router.dataset import Attributes
     from router.spool.index_entry import Entry
 
 _VERSION = 1
+_IDLE_READERS = 8
 _TABLES = """
 CREATE TABLE state(
     directory TEXT NOT NULL,
@@ -102,6 +102,8 @@ class LocalIndex:
         """Made where there is none, or where it is another directory's. Raises SpoolError."""
         self.path, self.directory = path, directory
         self._lock = threading.Lock()
+        self._reading = threading.Lock()  # a write may take long
+        self._readers: list[IndexReader] = []
         try:
             self._connection = _connected(path)
         except (apsw.Error, OSError) as error:
@@ -155,9 +157,23 @@ class LocalIndex:
             ).fetchall():
                 _remove(connection, cast("int", series), cast("str", uid))
 
+    def take_reader(self) -> IndexReader:
+        """For one conversation, to be given back: to open one takes longer than a query."""
+        with self._reading:
+            return self._readers.pop() if self._readers else IndexReader(self.path)
+
+    def give_back(self, reader: IndexReader) -> None:
+        with self._reading:
+            if len(self._readers) < _IDLE_READERS:
+                self._readers.append(reader)
+                return
+        reader.close()
+
     def close(self) -> None:
-        with self._lock:
+        with self._lock, self._reading:
             self._connection.close()
+            while self._readers:
+                self._readers.pop().close()
 
 
 def _connected(path: Path) -> apsw.Connection:
@@ -227,11 +243,3 @@ def _remove(connection: apsw.Connection, series: int, sop_instance_uid: str) -> 
 def _remove_empty(connection: apsw.Connection, series: int) -> None:
     for (study,) in connection.execute(_EMPTY, (series,)).fetchall():
         connection.execute(_EMPTY_STUDY, (study,))
-
-
-def decoded(*texts: str) -> Attributes:
-    """Attributes of several levels as one."""
-    found: Attributes = {}
-    for text in texts:
-        found |= json.loads(text)
-    return found

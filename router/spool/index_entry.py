@@ -106,3 +106,11 @@ def read_entry(directory: Path, path: bytes) -> Entry:
     if scan.problem is not None:
         raise ValueError(f"it cannot be read to its end: {scan.problem.reason}")
     return entry_of(scan, path, changed, part10.sop_instance_uid, part10.transfer_syntax)
+
+
+def decoded(*texts: str) -> Attributes:
+    """Attributes of several levels as one."""
+    found: Attributes = {}
+    for text in texts:
+        found |= json.loads(text)
+    return found

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from array import array
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import apsw
 
-from router.spool.index import decoded
+from router.spool.index_entry import decoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,21 +109,19 @@ class IndexReader:
         where, values = _where(level, narrowing)
         entry = _ENTRY[level]
         order = "patient_id, issuer, changed DESC" if level == "PATIENT" else f"{entry}.id"
-        ids = [
-            id_
-            for (id_,) in self._connection.execute(
-                f"SELECT {entry}.id FROM {_JOINS[level]} {where} ORDER BY {order}", values
-            )
-        ]
+        rows = self._connection.execute(
+            f"SELECT {entry}.id FROM {_JOINS[level]} {where} ORDER BY {order}", values
+        )
+        ids = array("q", (id_ for (id_,) in rows))
         for start in range(0, len(ids), _AT_ONCE):
-            some = ids[start : start + _AT_ONCE]
+            some = tuple(ids[start : start + _AT_ONCE])
             marks = ",".join("?" * len(some))
-            rows = self._connection.execute(
+            several = self._connection.execute(
                 f"SELECT {entry}.id, studies.id, {_TEXTS[level]} "
                 f"FROM {_JOINS[level]} WHERE {entry}.id IN ({marks})",
                 some,
             ).fetchall()
-            found: dict[int, tuple[Any, ...]] = {row[0]: row for row in rows}  # type: ignore[misc]
+            found: dict[int, tuple[Any, ...]] = {row[0]: row for row in several}  # type: ignore[misc]
             for id_ in some:
                 if id_ in found:  # and was not removed meanwhile
                     _, study, *texts = found[id_]
