@@ -33,6 +33,9 @@ def probe(settings: DicomDestination, task: DeliveryTask) -> None:
         raise NotReached(str(error)) from error
     try:
         status = association.echo().status
+    except ValueError:  # accepted in a transfer syntax that was not proposed: up all the same
+        association.abort()
+        return
     except WireError as error:
         association.abort()
         raise NotReached(f"C-ECHO: {error}") from error
