@@ -17,7 +17,7 @@ from router.intake.contexts import (
 )
 from router.query.sop_classes import SERVICES
 from router.wire.association import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from router.wire.limits import SENT_PDU_MAXIMUM, AcceptorLimits
+from router.wire.limits import SENT_PDU_MAXIMUM
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -93,7 +93,6 @@ def _networking(config: Config) -> Iterator[str]:
 
 
 def _listener(number: str, name: str, listener: Listener) -> Iterator[str]:
-    limits = AcceptorLimits(maximum_associations=listener.maximum_associations)
     accept = listener.accept
     titles = ", ".join(listener.ae_title)
     yield from (f"#### {number} Listener {name}: receives", "")
@@ -109,10 +108,10 @@ def _listener(number: str, name: str, listener: Listener) -> Iterator[str]:
             ("peers", _peers(accept)),
         ]
     rows += [
-        ("associations at once", str(limits.maximum_associations)),
+        ("associations at once", str(listener.maximum_associations)),
         ("asynchronous operations", "none: one at a time"),
-        ("maximum PDU received", f"{limits.maximum_pdu} bytes"),
-        ("idle time-out", f"{limits.idle:g} s"),
+        ("maximum PDU received", f"{listener.limits.pdu} bytes"),
+        ("idle time-out", f"{listener.limits.idle:g} s"),
         ("Success is answered when", _ACKNOWLEDGE[listener.acknowledge]),
         *_implementation(),
     ]
@@ -235,7 +234,39 @@ def _general(config: Config) -> Iterator[str]:
     for name, character_set in assumed.items():
         yield from _paragraph(f"Objects of {name} that name none are read as {character_set}.")
     yield from ("## 7 Security", "")
-    yield from ("Listeners admit by AE title, address and peer as above.", "")
+    yield from _security(config)
+
+
+def _security(config: Config) -> Iterator[str]:
+    yield from _paragraph("Listeners admit by AE title, address and peer as above.")
+    rows = [
+        (f"listener {name}", _CLIENT_CERTIFICATE[each.tls.client_certificate])
+        for name, each in config.listeners.items()
+        if each.tls
+    ]
+    rows += [
+        (f"destination {name}", "we show one" if each.tls.certificate else "we show none")
+        for name, each in _dicom(config)
+        if each.tls
+    ]
+    if rows:
+        yield from _paragraph(
+            "TLS 1.2 and 1.3 by the BCP 195 profile (PS3.15 B.12), and nothing else, on these:"
+        )
+        yield from _table(("connection", "certificate of the requestor"), rows)
+    users = [name for name, each in config.listeners.items() if each.accept and each.accept.user]
+    if users:
+        yield from _paragraph(
+            "User identity negotiation (PS3.7 D.3.3.7) with username and passcode is wanted by",
+            f"{', '.join(users)}, with a positive response to who asks for one.",
+        )
+
+
+_CLIENT_CERTIFICATE = {
+    "required": "is required",
+    "optional": "is asked for, and may be left out",
+    "none": "is not asked for",
+}
 
 
 def _annexes() -> Iterator[str]:
