@@ -1,6 +1,7 @@
 """A router without any PACS as a small archive: real clients store, query and retrieve."""
 
 import json
+import socket
 import threading
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from pynetdicom.sop_class import (
     StudyRootQueryRetrieveInformationModelFind,
 )
 
-from tests.story.peers import until
+from tests.story.peers import RunningRouter, StoreScp, until
 from tests.story.sending import content, generate
 
 from .peers import getscu, movescu
@@ -35,6 +36,11 @@ query_retrieve:
     upstreams: [{upstreams}]
     accept: {{calling_ae_titles: [WS1]}}
     move_destinations: [ws1]
+  - name: changed
+    listener: main
+    upstreams: [vna]
+    accept: {{calling_ae_titles: [CHANGED]}}
+    chain: [{{set: {{InstitutionName: RETRIEVED}}}}]
 """
 STUDY = ["QueryRetrieveLevel=STUDY", "StudyInstanceUID", "NumberOfStudyRelatedInstances"]
 
@@ -51,6 +57,31 @@ def small_archive(run_router, storescp):
         return router, ws1
 
     return build
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory, dcmtk):
+    directory = tmp_path_factory.mktemp("vna")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    ws1 = StoreScp(directory / "WS1", port, "WS1").start()
+    config = CONFIG.format(ws1=port, destinations="", upstreams="vna")
+    (directory / "router").mkdir()
+    router = RunningRouter(directory / "router", config).start()
+    yield router, ws1
+    router.close()
+    ws1.close()
+
+
+@pytest.fixture
+def vna(built):
+    """One router for tests whose patients are their own: store folders, get router and WS1."""
+
+    def fill(*folders):
+        store(built[0], *folders)
+        return built
+
+    return fill
 
 
 def store(router, *folders) -> None:
@@ -74,10 +105,11 @@ def keys(matches, *keywords) -> list[tuple]:
     return sorted(tuple(str(match.get(each, "")) for each in keywords) for match in matches)
 
 
-def test_every_level_is_answered_as_its_files_say(small_archive, find, tmp_path):
-    one = generate(tmp_path / "one", 3, 64, StudyDate="20240101", PatientName="Doe^Jane")
-    generate(tmp_path / "two", 2, 64, StudyDate="20250101", PatientName="Roe^Jim", PatientID="T-2")
-    router, _ = small_archive(tmp_path / "one", tmp_path / "two")
+def test_every_level_is_answered_as_its_files_say(vna, find, tmp_path):
+    doe = {"StudyDate": "20240101", "PatientName": "Doe^Jane", "PatientID": "L-1"}
+    one = generate(tmp_path / "one", 3, 64, **doe)
+    generate(tmp_path / "two", 2, 64, StudyDate="20250101", PatientName="Doe^Jim", PatientID="L-2")
+    router, _ = vna(tmp_path / "one", tmp_path / "two")
     port = router.port("main")
     answer = find(port, *STUDY, "PatientName=doe*", "StudyDate=-20241231", "ModalitiesInStudy")
     assert answer.status == 0
@@ -85,8 +117,8 @@ def test_every_level_is_answered_as_its_files_say(small_archive, find, tmp_path)
     assert (match.StudyInstanceUID, match.ModalitiesInStudy) == (uid_of(one[0]), "CT")
     assert match.NumberOfStudyRelatedInstances == 3
     assert match.RetrieveAETitle == "ROUTER"
-    patients = find(port, "QueryRetrieveLevel=PATIENT", "PatientID", "PatientName", model="-P")
-    assert keys(patients.matches, "PatientID") == [("T-1",), ("T-2",)]
+    patients = find(port, "QueryRetrieveLevel=PATIENT", "PatientID=L-?", "PatientName", model="-P")
+    assert keys(patients.matches, "PatientID") == [("L-1",), ("L-2",)]
     study = f"StudyInstanceUID={uid_of(one[0])}"
     series = find(
         port, "QueryRetrieveLevel=SERIES", study, "SeriesInstanceUID",
@@ -101,10 +133,11 @@ def test_every_level_is_answered_as_its_files_say(small_archive, find, tmp_path)
     )
 
 
-def test_what_was_stored_is_had_again_by_c_get_and_c_move(small_archive, tmp_path):
+def test_what_was_stored_is_had_again_by_c_get_and_c_move(vna, tmp_path):
     files = generate(tmp_path / "one", 5)
     generate(tmp_path / "other", 2)
-    router, ws1 = small_archive(tmp_path / "one", tmp_path / "other")
+    router, ws1 = vna(tmp_path / "one", tmp_path / "other")
+    before = len(kept(router))
     wanted = ("QueryRetrieveLevel=STUDY", f"StudyInstanceUID={uid_of(files[0])}")
     got = tmp_path / "got"
     assert getscu(got, router.port("main"), *wanted).counts()["completed"] == 5
@@ -113,28 +146,28 @@ def test_what_was_stored_is_had_again_by_c_get_and_c_move(small_archive, tmp_pat
     assert moved.counts()["completed"] == 5
     until(lambda: len(ws1.files()) == 5, "not moved")
     assert sorted(map(content, ws1.files())) == sorted(map(content, files))
-    assert len(kept(router)) == 7
+    assert len(kept(router)) == before  # it is not stored again
 
 
-def test_names_in_any_character_set_are_one_answer(small_archive, find, tmp_path):
+def test_names_in_any_character_set_are_one_answer(vna, find, tmp_path):
     name = "Yamada^Tarou=山田^太郎=やまだ^たろう"
     generate(tmp_path / "a", 1, 64, SpecificCharacterSet="ISO_IR 192", PatientName=name)
     japanese = ["", "ISO 2022 IR 87"]
     generate(tmp_path / "b", 1, 64, SpecificCharacterSet=japanese, PatientName=name)
-    router, _ = small_archive(tmp_path / "a", tmp_path / "b")
+    router, _ = vna(tmp_path / "a", tmp_path / "b")
     answer = find(router.port("main"), *STUDY, "PatientName=yamada*", "PatientID")
     assert [str(match.PatientName) for match in answer.matches] == [name, name]
     assert {str(match.SpecificCharacterSet) for match in answer.matches} == {"ISO_IR 192"}
 
 
-def test_a_pynetdicom_client_gets_sequences_and_what_only_the_header_has(small_archive, tmp_path):
+def test_a_pynetdicom_client_gets_sequences_and_what_only_the_header_has(vna, tmp_path):
     item = Dataset()
     item.ScheduledProcedureStepID, item.RequestedProcedureID = "STEP1", "RP1"
     other = Dataset()
     other.ScheduledProcedureStepID, other.RequestedProcedureID = "STEP2", "RP2"
     generate(tmp_path / "one", 1, 64, RequestAttributesSequence=[other, item], KVP="120")
     generate(tmp_path / "two", 1, 64, RequestAttributesSequence=[other])
-    router, _ = small_archive(tmp_path / "one", tmp_path / "two")
+    router, _ = vna(tmp_path / "one", tmp_path / "two")
     asked = Dataset()
     asked.QueryRetrieveLevel, asked.SOPInstanceUID, asked.KVP = "IMAGE", "", ""
     step = Dataset()
@@ -146,7 +179,7 @@ def test_a_pynetdicom_client_gets_sequences_and_what_only_the_header_has(small_a
     assert steps == ["STEP2", "STEP1"]
     assert "RequestedProcedureID" not in match.RequestAttributesSequence[0]
     patient = Dataset()
-    patient.QueryRetrieveLevel, patient.PatientID = "PATIENT", "T-*"
+    patient.QueryRetrieveLevel, patient.PatientID = "PATIENT", "T-?"
     matches = ask(router.port("main"), PatientRootQueryRetrieveInformationModelFind, patient)
     assert len(matches) == 1
 
@@ -202,10 +235,10 @@ def test_after_a_crash_and_after_the_loss_of_the_index_it_is_whole_again(
 
 
 def test_a_file_that_is_gone_is_a_failure_of_the_retrieve_and_no_match_any_more(
-    small_archive, find, tmp_path
+    vna, find, tmp_path
 ):
     files = generate(tmp_path / "one", 3)
-    router, _ = small_archive(tmp_path / "one")
+    router, _ = vna(tmp_path / "one")
     next(path for path in kept(router) if path.name == files[0].name).unlink()
     got = router.command(
         "get", f"ROUTER@127.0.0.1:{router.port('main')}", str(tmp_path / "got"), "--json",
@@ -214,20 +247,18 @@ def test_a_file_that_is_gone_is_a_failure_of_the_retrieve_and_no_match_any_more(
     assert got.returncode == 1
     answer = json.loads(got.stdout)
     assert (answer["status"], answer["failed"], answer["received"]) == (0xB000, 1, 2)
-    assert len(list((tmp_path / "got").iterdir())) == 2
-    [match] = find(router.port("main"), *STUDY).matches
+    study = ["QueryRetrieveLevel=STUDY", f"StudyInstanceUID={uid_of(files[0])}", STUDY[2]]
+    [match] = find(router.port("main"), *study).matches
     assert match.NumberOfStudyRelatedInstances == 2
 
 
-def test_what_leaves_an_index_goes_through_the_chain_of_its_entry(run_router, tmp_path, find):
-    config = CONFIG.format(ws1=104, destinations="", upstreams="vna")
-    config += "    chain: [{set: {InstitutionName: RETRIEVED}}]\n"
+def test_what_leaves_an_index_goes_through_the_chain_of_its_entry(vna, tmp_path):
     files = generate(tmp_path / "one", 2)
-    router = run_router(config)
-    store(router, tmp_path / "one")
+    router, _ = vna(tmp_path / "one")
     got = tmp_path / "got"
     wanted = ("QueryRetrieveLevel=STUDY", f"StudyInstanceUID={uid_of(files[0])}")
-    assert getscu(got, router.port("main"), *wanted).counts()["completed"] == 2
+    answer = getscu(got, router.port("main"), *wanted, calling="CHANGED")
+    assert answer.counts()["completed"] == 2
     assert {dcmread(path).InstitutionName for path in got.iterdir()} == {"RETRIEVED"}
 
 
