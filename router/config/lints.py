@@ -37,6 +37,7 @@ def find_lints(root: Section, config: Config, has_hook: HasHook | None) -> Itera
     yield from _own_listeners(root, config)
     yield from _waited_for_in_vain(root, config)
     yield from _told_to_everybody(root, config)
+    yield from _never_shown(root, config)
 
 
 def _leading_nowhere(root: Section, config: Config, has: HasHook) -> Iterator[Mistake]:
@@ -125,6 +126,17 @@ def _told_to_everybody(root: Section, config: Config) -> Iterator[Mistake]:
             tls, part = getattr(owners[name], "tls", None), section.get("tls")
             if tls and tls.key and isinstance(part, Section) and (node := part.get("key")):
                 yield from _readable(node, tls.key.path)
+
+
+def _never_shown(root: Section, config: Config) -> Iterator[Mistake]:
+    asked = any(
+        each.tls and each.tls.client_certificate != "none" for each in config.listeners.values()
+    )
+    for name, section in root.sections("peers"):
+        node = section.get("certificate")
+        if config.peers[name].certificate and node and not asked:
+            message = "no listener has `tls` that asks for certificates: nobody is ever this peer"
+            yield _lint(node, message)
 
 
 def _readable(node: Node, path: Path) -> Iterator[Mistake]:

@@ -129,7 +129,7 @@ class Explainer:
         if called is None:
             called = next((title for title in titles if not set(title) & {*"*?"}), "ROUTER")
         association = _associated(given, name, called, self.config)
-        admitted = admit(_request(association), name, self.config)
+        admitted = admit(_request(association), name, _with_credentials(self.config))
         if isinstance(admitted, Admitted):
             return association, tuple(_negotiated(given, admitted, self.config))
         return association, (Verdict(f"listeners.{name}", admitted.text),)
@@ -164,7 +164,21 @@ def _associated(given: Given, listener: str, called_ae_title: str, config: Confi
         user=None,
         started=given.received,
     )
-    return replace(made, peer=identify(_request(made), config.peers))
+    return replace(made, peer=identify(_request(made), _with_credentials(config).peers))
+
+
+def _with_credentials(config: Config) -> Config:
+    """As for somebody with the certificate or passcode that may be asked for."""
+    peers = {
+        name: peer.model_copy(update={"certificate": ()}) for name, peer in config.peers.items()
+    }
+    listeners = {
+        name: listener.model_copy(
+            update={"accept": listener.accept and listener.accept.model_copy(update={"user": None})}
+        )
+        for name, listener in config.listeners.items()
+    }
+    return config.model_copy(update={"peers": peers, "listeners": listeners})
 
 
 def _request(association: Association) -> AssociationRequest:
@@ -186,7 +200,14 @@ def _negotiated(given: Given, admitted: Admitted, config: Config) -> Iterator[Ve
     offered = [given.transfer_syntax]
     wanted = config.listeners[name].transfer_syntaxes
     if "store" not in admitted.services:
-        yield Verdict(f"peers.{peer}", "its `services` do not have store")
+        is_peers = peer is not None and "store" not in config.peers[peer].services
+        where = f"peers.{peer}" if is_peers else f"listeners.{name}"
+        yield Verdict(where, "its `services` do not have store")
+    elif not admitted.may_store(given.sop_class_uid):
+        allowed = config.listeners[name].sop_classes
+        is_peers = allowed == "all" or given.sop_class_uid in allowed
+        where = f"peers.{peer}" if is_peers else f"listeners.{name}"
+        yield Verdict(where, "its `sop_classes` do not have this one")
     if not contexts.is_storage(given.sop_class_uid):
         yield Verdict(f"listeners.{name}", "its SOP class is not one that C-STORE brings")
     elif contexts.choose_transfer_syntax(offered, wanted) is None:

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from router.config import load
+from router.config.passcodes import hashed
 from router.operate.generation import read_config
+from tests.certificates import Authority
 from tests.config.conftest import SHIPPED
 
 BEGINNING = """\
@@ -345,3 +347,37 @@ def test_thousands_of_routes_apart_by_sender_are_told_apart(lints):
     both = "  - {name: both, when: {calling_ae_title: [CT7, CT8]}, to: [vna, other]}\n"
     (told,) = lints(f"{BEGINNING}routes:\n{routes}{both}")
     assert "route 'r7' leads to 'vna' too" in told
+
+
+def test_secrets_that_others_can_read_are_told(lints, tmp_path):
+    issued = Authority(tmp_path / "ca").issue("router")
+    files = f"certificate: {issued.certificate}, key: {issued.key}, client_certificate: none"
+    (tmp_path / "users").write_text(f"ct1:{hashed('x')}\n")
+    (tmp_path / "users").chmod(0o600)
+    rest = BEGINNING.partition("\n")[2] + "routes: [{name: a, to: [vna, other]}]\n"
+
+    def told(tls):
+        more = f", tls: {{{files}}}" if tls else ""
+        text = f"listeners:\n  main: {{bind: 127.0.0.1, accept: {{user: users}}{more}}}\n"
+        return [lint.partition(": ")[2] for lint in lints(text + rest)]
+
+    assert told(tls=True) == []
+    assert told(tls=False) == [
+        "listeners.main.accept.user: without `tls` passcodes travel in clear text: give it `tls`"
+    ]
+    issued.key.chmod(0o644)
+    (tmp_path / "users").chmod(0o644)
+    assert told(tls=True) == [
+        "listeners.main.accept.user: everybody on this machine may read users: chmod o-r users",
+        "listeners.main.tls.key: everybody on this machine may read router.key: "
+        "chmod o-r router.key",
+    ]
+
+
+def test_a_certificate_that_nobody_is_asked_for_is_told(lints):
+    peers = 'peers: {ct1: {certificate: "DNS:ct1.hospital"}}\n'
+    said = lints(BEGINNING + peers + "routes: [{name: a, to: [vna, other]}]\n")
+    assert [each.partition(": peers")[2] for each in said] == [
+        ".ct1.certificate: no listener has `tls` that asks for certificates: "
+        "nobody is ever this peer"
+    ]

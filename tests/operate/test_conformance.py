@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from router.operate.cli import main
+from tests.certificates import Authority
 
 SITE = """\
 listeners:
@@ -86,3 +87,21 @@ def test_what_is_assumed_of_character_sets_and_every_storage_class_are_there(sta
 def test_every_table_has_as_many_cells_in_each_row(statement):
     for table in re.findall(r"(?m)(?:^\|.*\n)+", statement):
         assert len({len(re.split(r"(?<!\\)\|", row)) for row in table.splitlines()}) == 1
+
+
+def test_security_says_where_tls_and_users_are(tmp_path):
+    authority = Authority(tmp_path)
+    issued = authority.issue("router")
+    (tmp_path / "users").write_text("")
+    files = f"certificate: {issued.certificate}, key: {issued.key}"
+    (tmp_path / "config.yaml").write_text(
+        SITE.replace(
+            "peers: all}", f"user: users}}\n    tls: {{{files}, trust: {authority.trust}}}"
+        ).replace("port: 104,", f"port: 104, tls: {{trust: {authority.trust}}},")
+    )
+    done = CliRunner().invoke(main, ["conformance", str(tmp_path / "config.yaml")])
+    assert done.exit_code == 0, done.output
+    security = section(done.stdout, "7 Security")
+    assert "| listener radiology | is required |" in security
+    assert "| destination pacs | we show none |" in security
+    assert "is wanted by radiology" in security

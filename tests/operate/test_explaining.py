@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from router.dataset import open_part10
 from router.operate.cli import main
+from tests.certificates import Authority
 from tests.story.sending import generate
 
 SITE = """\
@@ -261,3 +262,20 @@ def test_temporary_files_are_gone_afterwards(home, research, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(place))
     run("explain", "site.yaml", research, *SENT)
     assert os.listdir(place) == []
+
+
+def test_who_may_have_to_show_something_is_explained_as_if_it_did(home, research):
+    issued = Authority(home / "ca").issue("router")
+    (home / "users").write_text("")
+    tls = (
+        f"tls: {{certificate: {issued.certificate}, key: {issued.key}, trust: ca/Hospital CA.pem}}"
+    )
+    site = SITE.replace("networks: [10.0.0.0/8]}", f"peers: [ct], user: users}}\n    {tls}")
+    peer = '{certificate: "CN=CT1", sop_classes: [MRImageStorage]}'
+    (home / "site.yaml").write_text(f"{site}peers: {{ct: {peer}}}\n")
+    found = explain(research, *SENT)
+    [refused] = found["refused"]
+    assert (refused["by"], refused["reason"]) == (
+        "peers.ct",
+        "its `sop_classes` do not have this one",
+    )
