@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from pydicom.datadict import tag_for_keyword
-
-from router.dataset import Attributes, attributes, open_part10, rescan
+from router.dataset import Attributes, attributes, open_part10, parse_path, rescan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +54,7 @@ StationName DeviceSerialNumber SoftwareVersions
 def tags_of(level: str) -> frozenset[str]:
     """The tags ("00100020") that belong to PATIENT, STUDY or SERIES; all others are an image's."""
     words = {"PATIENT": _PATIENT, "STUDY": _STUDY, "SERIES": _SERIES}[level]
-    return frozenset(f"{tag_for_keyword(word):08X}" for word in words.split())
+    return frozenset(f"{parse_path(word).steps[0].tag:08X}" for word in words.split())
 
 
 @dataclass(frozen=True)
