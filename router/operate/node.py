@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import signal
 import sys
 import threading
@@ -256,6 +257,9 @@ def run_node(path: Path, config: Config, files: Files) -> int:
     # A commit or an answer that is ready must not wait 5 ms for the interpreter while another
     # thread computes; the switches this costs are lost among the system calls.
     sys.setswitchinterval(0.0005)
+    # Most systems begin with 1024, which a crowd of silent connections uses up.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     node = Node(path, config, files)
     stopping, broken = Stopping(), threading.Event()
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from router.testing import encode
 from router.wire import command
+from tests.conftest import REPOSITORY
 from tests.dataset.writing import B, E, I
 from tests.intake.station import data_set
 from tests.routing.helpers import BEGIN, dataset, scan_of
@@ -127,6 +128,7 @@ def data_sets() -> list[bytes]:
 
 def configurations() -> list[bytes]:
     return [
+        (REPOSITORY / "config.example.yaml").read_bytes(),
         (BEGIN + ROUTES).encode(),
         b"spool: {directory: ./spool}\nlisteners: {a: {ae_title: A, port: 0}}\nroutes: []\n",
         b"a: &x {b: 1}\nc: *x\nd: {<<: *x}\ninclude: [x.yaml]\ne: !env NAME\n",
