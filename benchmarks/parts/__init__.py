@@ -14,6 +14,7 @@ from benchmarks.parts import (
     query,
     syncing,
     two_archives,
+    window,
 )
 from benchmarks.parts.receive import Receive
 
@@ -27,6 +28,7 @@ PARTS = {
     "pynetdicom": pynetdicom.run,
     "orthanc": two_archives.against_orthanc,
     "set": two_archives.rewriting,
+    "window": window.run,
     "backlog": backlog.run,
     "checking": checking.run,
     "memory": memory.run,
