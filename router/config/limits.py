@@ -8,8 +8,8 @@ class Limits(Model):
     """Of connections, of what one association may send, and of one instance."""
 
     connections: v.Count = 2000
-    associations_per_address: v.Count = 50
-    requests_per_minute: v.Count = 6000
+    associations_per_address: v.Count | None = None
+    requests_per_minute: v.Count = 30_000
     artim: v.Duration = written("10 s")
     idle: v.Duration = written("10 min")
     stall: v.Duration = written("60 s")

@@ -64,7 +64,7 @@ class PeerConfig(Model):
     services: v.Many[Literal["store", "echo"] | QueryServiceName] = ("store", "echo")
     sop_classes: v.AllOr[v.SopClass] = "all"
     move_destinations: v.AllOr[str] = "all"
-    maximum_associations: v.Count = 100
+    maximum_associations: v.Count | None = None
     assume_character_set: v.CharacterSet | None = None
 
 
@@ -241,7 +241,7 @@ class Config(Model):
     """
 
     spool: Spool = _written({})
-    maximum_associations: v.Count = 500
+    maximum_associations: v.Count = 1000
     listeners: Mapping[v.Name, Listener] = _written({})
     peers: Mapping[v.Name, PeerConfig] = _written({})
     destinations: Mapping[v.Name, AnyDestination] = _written({})

@@ -226,7 +226,8 @@ class Node:
             place = f"{listener.bind}:{self.listeners[name].port}"
             lines.append(f"  listens on {place} as {titles(listener.ae_title)} ({name})")
         lines.append(f"  keeps what it accepts in {self.spool.directory}")
-        for name in list(self.config.listeners)[:1]:
+        plain = [name for name, listener in self.config.listeners.items() if not listener.tls]
+        for name in plain[:1]:
             acceptor = self.listeners[name]
             title = self.config.listeners[name].ae_title[0].replace("*", "ROUTER")
             target = f"{title}@127.0.0.1:{acceptor.port}"

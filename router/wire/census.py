@@ -33,10 +33,11 @@ class Census:
             self._asked[key] += 1
             return self._asked[key] > per_minute
 
-    def enter(self, key: str, most: int) -> bool:
-        """Whether one more of this key may be in, and is from now on."""
+    def enter(self, key: str, most: int | None) -> bool:
+        """Whether one more of this key may be in, and is from now on; None: of it any number."""
         with self._lock:
-            if self._in[EVERYBODY] >= self.most or self._in[key] >= most:
+            of_key = self.most if most is None else most
+            if self._in[EVERYBODY] >= self.most or self._in[key] >= of_key:
                 if not self._in[key]:
                     del self._in[key]
                 return False

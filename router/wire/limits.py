@@ -43,8 +43,8 @@ class AcceptorLimits:
     """
 
     maximum_associations: int = 100
-    associations_per_address: int = 100
-    requests_per_minute: int = 6000  # of one address
+    associations_per_address: int | None = None  # None: as many as there may be
+    requests_per_minute: int = 30_000  # of one address
     maximum_pdu: int = 128 * KIB  # what we advertise; DCMTK sends no larger ones
     association_request: int = 128 * KIB
     presentation_contexts: int = 128

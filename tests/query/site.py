@@ -12,6 +12,7 @@ listeners:
   main: {{ae_title: ROUTER, port: 0, bind: 127.0.0.1, maximum_associations: 1000}}
 peers:
   sender: {{calling_ae_titles: [WS1STORE], services: [store]}}
+  elsewhere: {{calling_ae_titles: [WS3], services: [move], move_destinations: [dead]}}
 destinations:
   pacs: {{ae_title: PACS, host: 127.0.0.1, port: {pacs}}}
   old: {{ae_title: OLD, host: 127.0.0.1, port: {old}}}
@@ -35,7 +36,7 @@ query_retrieve:
   - name: one
     listener: main
     upstreams: [pacs]
-    accept: {{calling_ae_titles: [WS1, WS1STORE]}}
+    accept: {{calling_ae_titles: [WS1, WS1STORE, WS3]}}
     deadline: 3 s
     limit: 20
     move_destinations: [ws1, dead]

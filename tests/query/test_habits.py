@@ -205,6 +205,14 @@ def test_only_listed_destinations_are_moved_to(site):
         keys = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": "1.2.3"}
         (last,) = requestor.ask("move", to="PACS", **keys)
     assert last.status == 0xA801
+
+
+def test_a_peer_moves_only_to_its_own_destinations(site):
+    with asking(site.port, MOVE, "WS3") as requestor:
+        keys = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": "1.2.3"}
+        (last,) = requestor.ask("move", to="WS1", **keys)
+    assert last.status == 0xA801
+    assert site.pacs.asked == []
     assert not site.pacs.asked
 
 
