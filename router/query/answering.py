@@ -55,24 +55,28 @@ class Question:
         asked = {tag: key for tag, key in keys.items() if tag not in about}
         self._keys = {tag: key for tag, key in asked.items() if _is_known(level, tag)}
         self.is_all_known = len(self._keys) == len(asked)
-        self._computed = [tag for tag in self._keys if tag in COMPUTED[level]]
+        computed = [tag for tag in self._keys if tag in COMPUTED[level]]
+        self._matched = [tag for tag in computed if not is_universal(*self._keys[tag])]
+        self._returned = [tag for tag in computed if tag not in self._matched]
 
     def answers(self, reader: IndexReader) -> Iterator[bytes | None]:
         """Identifiers in Explicit VR Little Endian; None for each entry that is none."""
         patients: set[tuple[str, str]] = set()
         for candidate in reader.candidates(self._level, narrowing(self._level, self._keys)):
-            entity = self._entity(reader, candidate)
+            entity = {**candidate.attributes, _AVAILABILITY: ("CS", ["ONLINE"])}
+            self._compute(self._matched, entity, reader, candidate)
             is_answer = matches(self._keys, entity)
             if is_answer and self._level == "PATIENT":
                 is_answer = _is_first(candidate, patients)
+            if is_answer:
+                self._compute(self._returned, entity, reader, candidate)
             yield self._said(entity) if is_answer else None
 
-    def _entity(self, reader: IndexReader, candidate: Candidate) -> Attributes:
-        entity = dict(candidate.attributes)
-        entity[_AVAILABILITY] = ("CS", ["ONLINE"])
-        for tag in self._computed:
+    def _compute(
+        self, tags: list[str], entity: Attributes, reader: IndexReader, candidate: Candidate
+    ) -> None:
+        for tag in tags:
             entity[tag] = reader.computed(self._level, candidate, tag)
-        return entity
 
     def _said(self, entity: Attributes) -> bytes:
         answer: Attributes = {
