@@ -2,120 +2,43 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
-from pathlib import Path
+from importlib import import_module
 
 import click
 
-from router.config import ConfigError, init_text, report
-from router.config.files import Files, reading
-from router.operate import log
-from router.operate.cli_common import CONFIG, config_argument, fail, find_config
-from router.operate.cli_config import check, diff, read_checked, schema
-from router.operate.cli_doctor import doctor
-from router.operate.cli_explain import conformance, explain, replay, test
-from router.operate.cli_index import index
-from router.operate.cli_passcode import passcode
-from router.operate.cli_queue import pause, queue, resume, status, where
-from router.operate.cli_reload import history, reload, rollback
-from router.operate.cli_scu import echo, send
-from router.operate.cli_scu_find import find
-from router.operate.cli_scu_retrieve import get, move
-from router.routing import HookFailed, PluginError
-from router.spool import SpoolError
+_HOMES = {  # a command's module is imported when it is run
+    "cli_config": ("check", "diff", "schema"),
+    "cli_doctor": ("doctor",),
+    "cli_explain": ("conformance", "explain", "replay", "test"),
+    "cli_index": ("index",),
+    "cli_passcode": ("passcode",),
+    "cli_queue": ("pause", "queue", "resume", "status", "where"),
+    "cli_reload": ("history", "reload", "rollback"),
+    "cli_run": ("demo", "init", "plugins", "run"),
+    "cli_scu": ("echo", "send"),
+    "cli_scu_find": ("find",),
+    "cli_scu_retrieve": ("get", "move"),
+}
+_COMMANDS = {name: home for home, names in _HOMES.items() for name in names}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(version("dicom-router"), message="dicom-router %(version)s")
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        home = _COMMANDS.get(cmd_name)
+        if home is None:
+            return None
+        command: click.Command = getattr(import_module(f"router.operate.{home}"), cmd_name)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="dicom-router", message="dicom-router %(version)s")
 def main() -> None:
     """A DICOM router: listeners, routes and destinations from one YAML file."""
 
-
-@main.command()
-@config_argument
-def run(config: Path | None) -> None:
-    """Run the router until SIGTERM or SIGINT, which let it finish what it is at.
-
-    Without CONFIG: $DICOM_ROUTER_CONFIG, ./config.yaml or /etc/dicom-router/config.yaml.
-    """
-    from router.operate.node import run_node  # most commands need no sockets and no workers
-
-    path = find_config(config)
-    files = Files()
-    with reading(files):
-        checked = read_checked(path)
-    log.configure(checked.logging.level, checked.logging.format)
-    try:
-        raise SystemExit(run_node(path, checked, files))
-    except ConfigError as error:  # of plugins that did not start
-        fail(report(error.mistakes), 2)
-    except (OSError, SpoolError, HookFailed, PluginError) as error:
-        fail(f"not started: {error}")
-
-
-@main.command()
-@click.argument("directory", type=click.Path(file_okay=False, path_type=Path), default=".")
-def init(directory: Path) -> None:
-    """Write a commented config.yaml to start from into DIRECTORY."""
-    target = directory / "config.yaml"
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        with target.open("x") as file:
-            file.write(init_text())
-    except FileExistsError:
-        fail(f"{target} is there already: nothing was written")
-    except OSError as error:
-        fail(f"{target}: {error.strerror}")
-    click.echo(f"{target} written. Next: dicom-router check {target}; dicom-router run {target}")
-
-
-@main.command()
-@click.option("--studies", default=4, show_default=True, help="How many CT studies to generate.")
-@click.option("--slices", default=25, show_default=True, help="How many images in each.")
-@click.option("--stay", is_flag=True, help="Go on running until Ctrl-C, to look around.")
-def demo(studies: int, slices: int, stay: bool) -> None:
-    """A router, two archives and generated studies, live on this machine's loopback."""
-    from router.operate.demo import run_demo
-
-    raise SystemExit(run_demo(studies, slices, stay))
-
-
-@main.command()
-@click.option("--config", type=CONFIG, help="Also the plugins this configuration uses.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def plugins(config: Path | None, as_json: bool) -> None:
-    """The plugins there are: shipped, installed, and a configuration's own."""
-    from router.operate.catalogue import print_plugins
-
-    print_plugins(config, as_json)
-
-
-for command in (
-    check,
-    diff,
-    schema,
-    explain,
-    test,
-    replay,
-    conformance,
-    passcode,
-    reload,
-    history,
-    rollback,
-    echo,
-    send,
-    find,
-    move,
-    get,
-    index,
-    status,
-    queue,
-    pause,
-    resume,
-    where,
-    doctor,
-):
-    main.add_command(command)
 
 if __name__ == "__main__":
     main()

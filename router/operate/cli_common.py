@@ -1,4 +1,8 @@
-"""What the commands share: which configuration, how to reach its router, how to end."""
+"""What the commands share: which configuration, how to reach its router, how to end.
+
+A command that only asks a running router is to be quick, so what else there is to import is
+imported where it is needed.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +12,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from router.config import ConfigError, report
-from router.config.units import duration
 from router.operate import control
-from router.operate.actions import Actions
-from router.operate.generation import read_config, read_settings
 from router.operate.spool_place import find_spool
-from router.spool import Spool, SpoolError, SpoolLocked
 
 if TYPE_CHECKING:
     from router.config import Config
@@ -55,6 +54,8 @@ def fail(text: str, code: int = 1) -> NoReturn:
 
 def ago(_: object, __: object, value: str | None) -> float | None:
     """An option's callback: how many seconds ago `24h` or `3d` is."""
+    from router.config.units import duration
+
     try:
         return None if value is None else duration(value)
     except ValueError as error:
@@ -67,6 +68,9 @@ def print_json(value: object) -> None:
 
 def checked(path: Path) -> Config:
     """The configuration with its plugins checked; its mistakes end the command with 2."""
+    from router.config import ConfigError, report
+    from router.operate.generation import read_config
+
     try:
         return read_config(path)
     except ConfigError as error:
@@ -75,6 +79,9 @@ def checked(path: Path) -> Config:
 
 def settings(given: Path | None) -> Config:
     """The configuration as it stands; its mistakes end the command with 2."""
+    from router.config import ConfigError, report
+    from router.operate.generation import read_settings
+
     try:
         return read_settings(find_config(given))
     except ConfigError as error:
@@ -93,6 +100,9 @@ def ask(given: Path | None, action: str, **arguments: Any) -> Any:  # noqa: ANN4
 
 
 def _ask_ledger(config: Config, action: str, arguments: dict[str, Any]) -> Any:  # noqa: ANN401
+    from router.operate.actions import Actions
+    from router.spool import Spool, SpoolError, SpoolLocked
+
     directory = config.spool.directory
     if not directory.is_dir():
         fail(f"no router runs here, and there is no spool at {directory} yet")

@@ -11,8 +11,6 @@ import socketserver
 import threading
 from typing import TYPE_CHECKING, Any
 
-from router.spool import SpoolError
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
@@ -65,6 +63,8 @@ class ControlServer:
 
     def answer(self, request: bytes) -> dict[str, Any]:
         """Carry out one request line: `{"action": NAME, "arguments": {...}}`."""
+        from router.spool import SpoolError  # here, since who only asks is not to wait for it
+
         try:
             asked = json.loads(request)
             action, arguments = asked["action"], asked["arguments"]

@@ -1,18 +1,20 @@
-"""Where a router's spool is, also while its configuration cannot be read."""
+"""Where a router's spool is, quickly, and also while its configuration cannot be read."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
-from router.config import ConfigError
-from router.config.model import Spool
-from router.operate.generation import read_settings
-
 if TYPE_CHECKING:
     from pathlib import Path
 
-_DIRECTORY = re.compile(r"^spool:(?:.|\n[ \t])*?\bdirectory:[ \t]*([^\s,}#]+)", re.MULTILINE)
+# As nearly everybody writes it: reading and checking the whole configuration takes long.
+_PLAIN = re.compile(
+    r"^spool:[ ]*(?:\{[ ]*|(?:\#.*)?\n(?:(?:[ ]+(?!directory:)[^ \n].*|[ ]*)\n)*[ ]+)"
+    r"directory:[ ]+([\w./-]+)[ ]*(?:[,}].*|\#.*)?$",
+    re.MULTILINE,
+)
+_ANYHOW = re.compile(r"^spool:(?:.|\n[ \t])*?\bdirectory:[ \t]*([^\s,}#]+)", re.MULTILINE)
 
 
 def find_spool(config: Path) -> Path:
@@ -20,12 +22,22 @@ def find_spool(config: Path) -> Path:
     reach the router that goes on by what was there before.
     """
     try:
+        text = config.read_text("utf-8", "replace")
+    except OSError:
+        text = ""
+    if plain := _PLAIN.search(text):
+        return config.absolute().parent / plain[1]
+    return _as_read(config, text)
+
+
+def _as_read(config: Path, text: str) -> Path:
+    from router.config import ConfigError
+    from router.config.model import Spool
+    from router.operate.generation import read_settings
+
+    try:
         return read_settings(config).spool.directory
     except ConfigError:
-        pass
-    try:
-        found = _DIRECTORY.search(config.read_text("utf-8", "replace"))
-    except OSError:
-        found = None
+        found = _ANYHOW.search(text)
     written = found[1].strip("'\"") if found else str(Spool.model_fields["directory"].default)
     return config.absolute().parent / written
