@@ -44,7 +44,7 @@ HOLD = Command(
 )
 RELEASE = Command(
     "state = 'queued', due = NULL, attempts = 0, refusals = 0, reason = NULL WHERE state = 'held'",
-    f"{_RECEIVED}, attempts = 0 WHERE state = 'held'",
+    f"{_RECEIVED}, attempts = 1 WHERE state = 'held'",  # 0 would be its own generation's chain
     "state = 'released' WHERE state = 'held'",
 )
 RETRY = Command(

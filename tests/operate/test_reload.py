@@ -106,6 +106,22 @@ def test_an_association_ends_on_the_generation_it_began_with(run_router, tmp_pat
     until(lambda: "generation.ended number=1" in router.log.read_text(), "nobody needs it")
 
 
+def test_what_is_released_goes_by_the_new_chain_though_its_association_is_open(
+    run_router, tmp_path
+):
+    router = run_router(written(chain="chain: [set: {InstitutionName: '{StationName}'}], "))
+    [path] = generate(tmp_path / "sent", 1)
+    association = associate(router)
+    assert store(association, path) == 0
+    until(lambda: router.ask("status")["summary"]["held_copies"], "the station is missing")
+    router.config.write_text(written(chain="chain: [set: {InstitutionName: Repaired}], "))
+    reload(router)
+    assert router.command("queue", "release").returncode == 0
+    until(lambda: files(router) == [path.name], "it goes on")
+    assert institution(router, path) == "Repaired"
+    association.release()
+
+
 def test_what_cannot_be_used_changes_nothing_and_is_told_everywhere(run_router):
     router = run_router(written())
     before = router.config.read_text()
