@@ -258,6 +258,8 @@ def _trail(instance: dict[str, Any]) -> list[str]:
     ]
     if instance["state"] != "planned":
         lines.append(f"  {instance['state']}: {instance['reason']}")
+    elif not instance["copies"]:
+        lines.append("  for nobody: no route applied, or the retrieve it came for had it already")
     for copy in instance["copies"]:
         by = f" by {copy['plugin']} ({copy['hook']})" if copy["hook"] else ""
         why = f": {copy['reason']}" if copy["reason"] else ""

@@ -10,6 +10,7 @@ from router.dataset import rescan
 from router.operate.explaining import Explainer
 from router.operate.given import Given, Sender
 from router.spool.records import Processed
+from router.spool.retrieves import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,6 +68,8 @@ def replay(config: Config, retained: RetainedInstances, told: Callable[[], None]
 def _explain(explainer: Explainer, retained: Retained) -> list[tuple[str, Place]] | None:
     """The changes of one instance with its UID; None when its file has gone."""
     arrival = retained.arrival
+    if not _of_routes(retained) and (retained.copies or arrival.move_originator):
+        return []  # it came for a retrieve only
     stored, association = arrival.stored, arrival.association
     try:
         bulk = None if stored.problem else stored.bulk
@@ -100,12 +103,17 @@ def _changes(retained: Retained, explanation: Explanation) -> Iterator[Place]:
     for verdict in explanation.refused:
         if verdict.said_by != "routes":
             yield "", "", f"would be refused: {verdict.reason} ({verdict.said_by})"
-    before = {copy.route: copy for copy in retained.copies}
+    before = {copy.route: copy for copy in _of_routes(retained)}
     after = {way.route: way for way in explanation.routes if way.applies}
     if before and explanation.unmatched:
         yield "", "", f"no route would take it: {explanation.unmatched}"
     for route in dict.fromkeys((*before, *after)):
         yield from _of_route(route, before.get(route), after.get(route), retained)
+
+
+def _of_routes(retained: Retained) -> list[DoneCopy]:
+    """Without the copies that were made for somebody's retrieve."""
+    return [copy for copy in retained.copies if not any(map(number_of, copy.destinations))]
 
 
 def _of_route(
