@@ -118,7 +118,7 @@ def test_a_request_tells_who_asks(listen, recorder):
     assert [context.abstract_syntax for context in request.contexts] == [CT, VERIFICATION]
 
 
-def test_extended_negotiation_is_answered_with_nothing(listen):
+def test_of_extended_negotiation_only_the_window_is_answered(listen):
     roles = item(0x54, struct.pack(">H", len(CT)) + CT.encode() + b"\1\1")
     window = item(0x53, struct.pack(">HH", 5, 5))
     extended = item(0x56, struct.pack(">H", len(CT)) + CT.encode() + b"\1\0")
@@ -127,7 +127,7 @@ def test_extended_negotiation_is_answered_with_nothing(listen):
         peer.send(associate_request(extra=roles + window + extended + identity))
         kind, body = peer.receive()
         assert kind == 2
-        assert user_items_of(body) == {0x51, 0x52, 0x55}
+        assert user_items_of(body) == {0x51, 0x52, 0x53, 0x55}
         peer.send(store_message(b"data"))
         assert peer.status() == 0
 
