@@ -65,7 +65,10 @@ WHERE state = 'held' GROUP BY 1 ORDER BY 1
 """
 REFUSALS = """
 SELECT listener, calling_ae_title, address, status, reason, count(*), max(time) FROM refusals
-WHERE time > ? GROUP BY 1, 2, 3, 4, 5 ORDER BY max(time) DESC
+WHERE time > ? AND NOT EXISTS (
+    SELECT 1 FROM instances INDEXED BY instances_sop
+    WHERE sop_instance_uid = refusals.sop_instance_uid AND received > time)
+GROUP BY 1, 2, 3, 4, 5 ORDER BY max(time) DESC
 """
 COPIES_WAITING = "SELECT count(*) FROM copies INDEXED BY copies_received WHERE state = 'received'"
 MISSING = """

@@ -101,6 +101,18 @@ def test_refusals_of_the_last_day_are_grouped(spool: Spool) -> None:
     assert groups[2].last == LATER - timedelta(hours=2)
 
 
+def test_what_was_accepted_after_it_was_refused_needs_nobody(spool: Spool) -> None:
+    for uid, ago in (("1.7", 1), ("1.8", 1), ("1.7", -1)):
+        time = NOW - timedelta(hours=ago)
+        refusal = IntakeRefusal(time, "radiology", "CT1", "10.1.4.7", uid, 0xA700, "disk full")
+        spool.ledger.refused(refusal)
+        if ago > 0 and uid == "1.8":
+            accept(spool, planned("pacs"), uid="1.7")
+            accept(spool, planned("pacs"), uid="1.8")
+    (group,) = spool.ledger.summary(LATER).refusals
+    assert (group.count, group.last) == (1, NOW + timedelta(hours=1))
+
+
 def test_what_was_refused_is_found_by_its_uid_as_long_as_it_is_kept(
     spool: Spool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
