@@ -88,8 +88,10 @@ def _change(
 @queue.command()
 @_selecting
 def retry(config: Path | None, as_json: bool, **selection: str | None) -> None:
-    """What waits for its next try is tried now."""
-    _change("retry", "due now", config, as_json, **selection)
+    """What waits for its next try is tried now, and a destination that is down is asked at once."""
+    destination = selection["destination"]
+    asked = f"; {destination} is asked at once" if destination else ""
+    _change("retry", f"due now{asked}", config, as_json, **selection)
 
 
 _all = click.option("--all", "everything", is_flag=True, help="Everything, without asking.")
