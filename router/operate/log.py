@@ -13,6 +13,8 @@ from typing import Literal, TextIO
 
 log = logging.getLogger("router.node")
 
+_PLUGINS = "router.plugins."  # and a plugin's name: its logger
+
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING,
            "error": logging.ERROR}  # fmt: skip
 
@@ -65,7 +67,9 @@ def _one_line(text: str) -> str:
 class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        line = f"{time} {record.levelname.lower():7} {_one_line(record.getMessage())}"
+        plugin = record.name.removeprefix(_PLUGINS)
+        who = "" if plugin == record.name else f"{plugin}: "
+        line = f"{time} {record.levelname.lower():7} {_one_line(who + record.getMessage())}"
         return line + _trace(record, "\n  ")
 
 

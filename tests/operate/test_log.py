@@ -73,3 +73,7 @@ def test_other_libraries_speak_from_warnings_up_and_those_that_quote_values_neve
     lines += "\nfor name in ('pydicom', 'pynetdicom.acse'):"
     lines += "\n    logging.getLogger(name).error('Secret^Patient')"
     assert [line.split()[1:] for line in logged(lines).splitlines()] == [["warning", "hm"]]
+
+
+def test_what_a_plugin_says_has_its_name(logged):
+    assert logged("plugin.info('%s read', 'a table')").endswith(" info    p: a table read\n")
