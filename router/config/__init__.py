@@ -24,6 +24,7 @@ from router.config.model import (
     Timeouts,
 )
 from router.config.parts import Accept
+from router.config.places import key_position
 from router.config.plugin_use import ChainEntry, PluginUse
 from router.config.querying import QueryRetrieve, Upstream
 from router.config.starting import init_text
@@ -67,6 +68,7 @@ __all__ = [
     "client_context",
     "compile_when",
     "init_text",
+    "key_position",
     "load",
     "report",
     "server_context",
