@@ -62,7 +62,8 @@ class Alarms(threading.Thread):
         self._told: dict[str, int] = {}  # how many of `after`, by destination
         self._full: set[str] = set()  # destinations that went without since the last look
         self._discarded: dict[str, datetime] = {}  # when that was last told
-        self._stopping = threading.Event()
+        self._wake = threading.Event()
+        self._stopping = False
         ledger.subscribe(self._heard)
 
     def _heard(self, topics: set[str]) -> None:
@@ -70,7 +71,7 @@ class Alarms(threading.Thread):
         self._full.update(names)
 
     def run(self) -> None:
-        while not self._stopping.wait(min([_LOOK_EVERY, *(after / 4 for after in self._after)])):
+        while not self._waited():
             try:
                 alarms = self.look(datetime.now(UTC))
             except SpoolError:
@@ -81,13 +82,21 @@ class Alarms(threading.Thread):
                     target=tell, args=(alarm, self._config.alerts, self._directory), daemon=True
                 ).start()
 
+    def _waited(self) -> bool:
+        """Whether to stop, after as long as may pass between two looks."""
+        self._wake.wait(min([_LOOK_EVERY, *(after / 4 for after in self._after)]))
+        self._wake.clear()
+        return self._stopping
+
     def follow(self, config: Config) -> None:
         """Tell by this configuration from now on."""
         self._config = config
         self._after = sorted(config.alerts.after)
+        self._wake.set()  # its times may be shorter than what is still to be waited
 
     def stop(self) -> None:
-        self._stopping.set()
+        self._stopping = True
+        self._wake.set()
 
     def look(self, now: datetime) -> list[Alarm]:
         """What has to be told now."""

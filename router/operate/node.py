@@ -11,9 +11,11 @@ import threading
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from router.config import ConfigError, Mistake, Position
+from router.config import ConfigError, Mistake, key_position
+from router.config.differences import NEEDS_RESTART
 from router.config.files import Files, reading
 from router.delivery import Deliveries
 from router.intake import Listener, open_receiving
@@ -241,9 +243,11 @@ class Node:
 
 def refuse_what_needs_a_restart(new: Config, now: Config, path: Path) -> None:
     """Raises ConfigError where a key is changed that a running router cannot follow."""
-    if new.spool.directory != now.spool.directory:
-        message = f"needs a restart: the router runs on {now.spool.directory}"
-        raise ConfigError([Mistake(Position(str(path), 1, 1), "spool.directory", message)])
+    for key in sorted(NEEDS_RESTART):
+        running = attrgetter(key)(now)
+        if attrgetter(key)(new) != running:
+            message = f"needs a restart: the router runs on {running}"
+            raise ConfigError([Mistake(key_position(path, *key.split(".")), key, message)])
 
 
 def _workers(config: Config) -> int:

@@ -186,6 +186,17 @@ def test_the_watch_tells_by_itself(spool, tmp_path, wait_until):
     assert json.loads((tmp_path / "told").read_text())["event"] == "delivery.waiting"
 
 
+def test_shorter_times_count_at_once(spool, tmp_path, wait_until):
+    accept(spool, planned("pacs"))
+    watch = Alarms(spool.ledger, configured(tmp_path), tmp_path)
+    watch.start()
+    alerts = "{after: 100 ms, command: [sh, -c, 'echo > told']}"
+    watch.follow(configured(tmp_path, alerts=alerts))
+    wait_until((tmp_path / "told").exists)
+    watch.stop()
+    watch.join(20)
+
+
 def test_without_times_nothing_is_told(spool, tmp_path):
     watch = Alarms(spool.ledger, configured(tmp_path, alerts="{after: []}"), tmp_path)
     accept(spool, planned("pacs"))
