@@ -7,6 +7,7 @@ imported where it is needed.
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -20,15 +21,18 @@ if TYPE_CHECKING:
 
 CONFIG = click.Path(exists=True, dir_okay=False, path_type=Path)
 
+PLACES = (Path("config.yaml"), Path("/etc/dicom-router/config.yaml"))
 _VARIABLE = "DICOM_ROUTER_CONFIG"
 
 config_argument = click.argument("config", type=CONFIG, required=False, envvar=_VARIABLE)
-config_option = click.option(
+_config_option = partial(
+    click.option,
     "--config",
-    type=CONFIG,
     envvar=_VARIABLE,
     help="Default: $DICOM_ROUTER_CONFIG, ./config.yaml, /etc/dicom-router/config.yaml.",
 )
+config_option = _config_option(type=CONFIG)
+deleted_config_option = _config_option(type=click.Path(dir_okay=False, path_type=Path))
 json_option = click.option("--json", "as_json", is_flag=True, help="As JSON, for scripts.")
 
 
@@ -36,7 +40,7 @@ def find_config(given: Path | None) -> Path:
     """The configuration meant when none is named; ends the command with 2 when there is none."""
     if given is not None:
         return given
-    for path in (Path("config.yaml"), Path("/etc/dicom-router/config.yaml")):
+    for path in PLACES:
         if path.is_file():
             return path
     fail(

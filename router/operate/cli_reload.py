@@ -9,7 +9,15 @@ from typing import Any
 import click
 
 from router.operate import control
-from router.operate.cli_common import config_option, fail, find_config, json_option, print_json
+from router.operate.cli_common import (
+    PLACES,
+    config_option,
+    deleted_config_option,
+    fail,
+    find_config,
+    json_option,
+    print_json,
+)
 from router.operate.history import Entry, History, write_back
 from router.operate.spool_place import find_spool
 
@@ -29,24 +37,25 @@ def reload(config: Path | None, as_json: bool) -> None:
 
 @click.command()
 @click.argument("number", type=int, required=False)
-@config_option
+@deleted_config_option
 @json_option
 def rollback(number: int | None, config: Path | None, as_json: bool) -> None:
     """Write the files of generation NUMBER back, byte for byte, and have the router go by them.
 
-    Without NUMBER: of the one in effect where the router refused what is there now, otherwise of
-    the one before it. Restores YAML files and FILE.py plugins; secrets and lists stay as they are.
+    Without NUMBER: of the one in effect where the router refused what is there now, or the file is
+    gone, otherwise of the one before it. Restores YAML files and FILE.py plugins; secrets and lists
+    stay as they are.
     """
-    path = find_config(config)
+    path = _find_deleted(config)
     _say(_ask(path, "rollback", number=number), as_json)
 
 
 @click.command()
-@config_option
+@deleted_config_option
 @json_option
 def history(config: Path | None, as_json: bool) -> None:
     """The configurations there were: when, whose, what became of them."""
-    path = find_config(config)
+    path = _find_deleted(config)
     kept = History(find_spool(path) / "history", path)
     entries = kept.entries()
     if as_json:
@@ -56,6 +65,28 @@ def history(config: Path | None, as_json: bool) -> None:
         click.echo(_line(entry))
     if not entries:
         click.echo("no configuration was in effect yet")
+
+
+def _find_deleted(given: Path | None) -> Path:
+    """The configuration meant, be its file gone, as long as the spool is where it is by default."""
+    places = PLACES if given is None else (given,)
+    for is_it in (Path.is_file, _is_remembered):
+        for path in places:
+            if is_it(path):
+                return path
+    if given is None:
+        return find_config(None)
+    fail(
+        f"{given} is not there, and {find_spool(given)} has no history of it: "
+        "if spool.directory was another, write that into the file first",
+        2,
+    )
+
+
+def _is_remembered(path: Path) -> bool:
+    main = (str(path.absolute()),)
+    kept = History(find_spool(path) / "history", path)
+    return any(entry.files[:1] == main for entry in kept.entries())
 
 
 def _line(entry: Entry) -> str:
@@ -84,15 +115,16 @@ def _roll_back_offline(path: Path, directory: Path, number: int | None) -> Any: 
     kept = History(directory / "history", path)
     applied = [entry.number for entry in kept.entries() if entry.result == "applied"]
     kept.current = applied[-1] if applied else 0
-    wanted = number if number is not None else kept.previous()
+    if number is None:
+        number = kept.previous() if path.is_file() else kept.current
     try:
-        if wanted is None:
+        if number is None:
             raise ValueError("there is no earlier generation in the history")
-        texts = kept.texts(wanted)
+        texts = kept.texts(number)
         write_back(texts, {each: each.read_bytes() for each in texts if each.is_file()})
     except (ValueError, OSError) as error:
         fail(str(error))
-    return {"result": "written", "number": wanted, "reason": "", "mistakes": ""}
+    return {"result": "written", "number": number, "reason": "", "mistakes": ""}
 
 
 def _say(outcome: Any, as_json: bool) -> None:  # noqa: ANN401 - JSON

@@ -6,7 +6,7 @@ import logging
 import pickle
 from typing import TYPE_CHECKING
 
-from router.config import ConfigError, Mistake, Position
+from router.config import ConfigError, Mistake, key_position
 from router.files import write_durably
 from router.spool import Selection
 
@@ -95,4 +95,5 @@ def _refused(name: str, waits: int, path: Path) -> Mistake:
         f"is gone, and {waits} wait for it: let them be delivered, move or discard them "
         f"(dicom-router queue), or say `when_removed: drain` or `discard` before it goes"
     )
-    return Mistake(Position(str(path), 1, 1), f"destinations.{name}", message)
+    where = key_position(path, "destinations", name)
+    return Mistake(where, f"destinations.{name}", message)

@@ -74,7 +74,9 @@ class Reloading:
             pass  # one that is under way ends
 
     def _changed(self) -> None:
-        self.reload("change")
+        with self._lock:
+            if self._tried.changed():  # nobody who asked was faster
+                self.reload("change")
 
     def reload(self, by: str) -> Outcome:
         """`by` says why: change, SIGHUP, command, rollback N."""
@@ -104,6 +106,7 @@ class Reloading:
         Raises ValueError where there is none, OSError where they cannot be written.
         """
         with self._lock:
+            self._changed()  # perhaps so lately that nobody has looked at it
             wanted = self._earlier(number)
             texts = self._history.texts(wanted)
             there = _as_they_are({*self._in_effect.texts, *self._tried.texts, *texts})

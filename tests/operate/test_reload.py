@@ -271,6 +271,31 @@ def test_history_and_rollback_byte_for_byte(run_router):
     assert router.config.read_text() == written(to="other")
 
 
+def test_a_deleted_file_is_brought_back_whether_or_not_a_router_runs(run_router):
+    router = run_router(written())
+    router.config.write_text(written(to="other"))
+    reload(router)
+    router.config.unlink()
+    assert router.command("history", check=True).stdout.count(" applied ") == 2
+    done = router.command("rollback")
+    assert done.stdout == "nothing has changed: generation 2 stays in effect\n"
+    assert router.config.read_text() == written(to="other")
+    router.stop()
+    router.config.unlink()
+    done = router.command("rollback")
+    assert done.stdout == "generation 2 is written back; no router runs\n"
+    assert router.config.read_text() == written(to="other")
+
+
+def test_a_file_that_never_was_has_no_history(run_router):
+    router = run_router(written())
+    for command in ("history", "rollback"):
+        done = router.command(command, "--config", str(router.directory / "other.yaml"))
+        assert done.returncode == 2
+        assert "other.yaml is not there, and" in done.stderr
+    assert generation(router) == 1
+
+
 def test_history_goes_on_after_a_restart(run_router):
     router = run_router(written())
     router.config.write_text(written(to="other"))
@@ -289,7 +314,7 @@ def test_what_needs_a_restart_is_said(run_router):
     router = run_router(written())
     router.config.write_text(written().replace("./spool", "./elsewhere"))
     until(lambda: refused(router), "it is refused")
-    assert "spool.directory: needs a restart" in refused(router)
+    assert "config.yaml:1:9: spool.directory: needs a restart" in refused(router)
 
 
 def removed(when, host="nowhere.invalid"):
@@ -312,7 +337,7 @@ def test_a_destination_that_something_waits_for_cannot_go(run_router, tmp_path):
     until(lambda: router.ask("queue count", destination="gone") == 1, "it waits")
     router.config.write_text(written())
     assert reload(router)[0] == 2
-    assert "destinations.gone: is gone, and 1 wait for it" in refused(router)
+    assert "config.yaml:5:1: destinations.gone: is gone, and 1 wait for it" in refused(router)
     assert router.command("queue", "discard", "--destination", "gone", "--reason", "x", "--yes")
     until(lambda: router.ask("queue count", destination="gone") == 0, "nothing waits")
     assert reload(router) == (0, "applied")
