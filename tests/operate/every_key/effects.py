@@ -101,7 +101,7 @@ def _whole(asked):
 
 
 def _listeners(asked):
-    acceptor, secure = asked.node.listeners["plain"], asked.node.listeners["main"]
+    acceptor, secure, moves = (asked.node.listeners[name] for name in ("plain", "main", "moves"))
     session = asked.session("WS1", listener="plain")
     limits, settings = acceptor.limits, session._settings
     at = "listeners.*."
@@ -116,8 +116,8 @@ def _listeners(asked):
         f"{at}limits.stall": limits.pace.stall,
         f"{at}limits.minimum_rate": limits.pace.minimum_rate,
         f"{at}ae_title": asked.says(called="R3"),
-        f"{at}port": acceptor.port,
-        f"{at}bind": acceptor._listener.getsockname()[0],
+        f"{at}port": moves.port,
+        f"{at}bind": moves._listener.getsockname()[0],
         f"{at}services": session._admitted.services,
         f"{at}sop_classes": session._admitted.sop_classes,
         f"{at}maximum_associations": limits.maximum_associations,
@@ -246,13 +246,11 @@ def _dicom(asked):
     settings = sender._settings
     peer = peer_of(settings, "X")
     generation = asked.session("WS1", listener="plain")._generation
-    association = make_association()
     ways = {each.name: each for each in asked.entries()}["ways"]
     service = asked.node._queries
     query = Entry(
-        ways, generation, association, service.provenance, service.directory, service.indexes
+        ways, generation, make_association(), service.provenance, service.directory, service.indexes
     ).upstreams[0]
-    timeouts = settings.timeouts
     return {
         f"{at}ae_title": peer.called_ae_title,
         f"{at}host": peer.host,
@@ -263,9 +261,9 @@ def _dicom(asked):
         f"{at}tls.revoked": peer.tls.verify_flags,
         f"{at}tls.server_name": settings.tls.asked_name,
         f"{at}calling_ae_title": settings.calling_ae_title,
-        f"{at}timeouts.connect": timeouts.connect,
-        f"{at}timeouts.association": timeouts.association,
-        f"{at}timeouts.response": timeouts.response,
+        f"{at}timeouts.connect": settings.timeouts.connect,
+        f"{at}timeouts.association": settings.timeouts.association,
+        f"{at}timeouts.response": settings.timeouts.response,
         f"{at}delivered_statuses": settings.delivered_statuses,
         f"{at}transfer_syntaxes": sender._wanted,
         f"{at}query.ae_title": query.peer.called_ae_title,

@@ -83,9 +83,10 @@ listeners:
           client_certificate: <optional|required>, revoked: <[]|two.crl>}
     accept: {calling_ae_titles: <"*"|"*1">, networks: <127.0.0.0/8|[127.0.0.1, 127.0.0.3]>,
              peers: <all|ct>, user: <both|ann>.txt}
+  moves: {port: <PORT|0>, bind: <127.0.0.1|127.0.0.2>}
   plain:
-    port: <PORT|0>
-    bind: <127.0.0.1|127.0.0.2>
+    port: 0
+    bind: 127.0.0.1
     services: <[store, echo]|store>
     sop_classes: <all|CTImageStorage>
     transfer_syntaxes: <all|ExplicitVRLittleEndian>
