@@ -10,7 +10,7 @@ run: $(VENV)/.run
 
 test: $(VENV)/.test
 	tests/install_peers.sh
-	$(BIN)/python -m pytest -m "not soak"
+	$(BIN)/python -m pytest -m "not soak" --numprocesses 2 --dist loadfile
 
 soak: $(VENV)/.fuzz
 	tests/install_peers.sh

@@ -1,5 +1,7 @@
 """What every test may ask for: the shared DICOM files, real peers, free ports, bounded waiting."""
 
+import contextlib
+import itertools
 import os
 import shutil
 import socket
@@ -12,6 +14,10 @@ import pytest
 pytest_plugins = ["router.testing"]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+_MOST_PORTS = 2500
+_OWN = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_FIRST_PORT = 20_000 + _MOST_PORTS * (_OWN % 4)
+_PORTS = itertools.cycle(range(_FIRST_PORT, _FIRST_PORT + _MOST_PORTS))
 
 
 def require(present: bool, missing: str) -> None:
@@ -40,14 +46,20 @@ def orthanc() -> None:
     require(shutil.which("Orthanc") is not None, "Orthanc is not installed (apt install orthanc)")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def free_port() -> Callable[[], int]:
-    """A port nothing listens on, for peers that cannot be told to use port 0."""
+    """A port nothing listens on, for peers that cannot be told to use port 0.
+
+    Below those the system gives out by itself, and other ones for each process of pytest-xdist:
+    else somebody might have it before the peer does.
+    """
 
     def find() -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            return int(probe.getsockname()[1])
+        for port in itertools.islice(_PORTS, _MOST_PORTS):
+            with socket.socket() as probe, contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port
+        raise AssertionError("all ports were given out")
 
     return find
 

@@ -1,6 +1,5 @@
 """A destination that fails in every way there is: what it did not take is sent again, only that."""
 
-import socket
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -72,16 +71,13 @@ class Lab:
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory, dcmtk) -> Lab:
+def lab(tmp_path_factory, dcmtk, free_port) -> Lab:
     """One router for all: it has to go on after each of them."""
     directory = tmp_path_factory.mktemp("scripted")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     with ExitStack() as started:
         scp = ScriptedScp()
         started.callback(scp.close)
-        pacs = StoreScp(directory / "PACS", port, "PACS")
+        pacs = StoreScp(directory / "PACS", free_port(), "PACS")
         started.callback(pacs.close)
         pacs.start()
         router = RunningRouter(directory, CONFIG.format(scripted=scp.port, pacs=pacs.port))

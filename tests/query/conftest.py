@@ -1,7 +1,5 @@
 """Archives, routers and clients that are ended with the test that started them."""
 
-import socket
-
 import pytest
 
 from tests.story.conftest import run_orthanc, run_router, started, storescp  # noqa: F401
@@ -31,13 +29,8 @@ def find(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory, dcmtk):
-    def port() -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            return int(probe.getsockname()[1])
-
-    site = Site(tmp_path_factory.mktemp("site"), port)
+def built(tmp_path_factory, dcmtk, free_port):
+    site = Site(tmp_path_factory.mktemp("site"), free_port)
     yield site
     site.close()
 
