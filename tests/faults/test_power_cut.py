@@ -18,8 +18,10 @@ CALLS = {"fdatasync": 12, "fsync": 12, "rename": 6, "pwrite64": 40, "writev": 12
 
 @pytest.fixture
 def disks(make_disk) -> tuple[Disk, Disk]:
-    """One for the spool, one for the folders: a sync of one is none of the other."""
-    return make_disk("spool"), make_disk("folders")
+    """One for the spool, one for the folders: a sync of one is none of the other. With room for
+    more than the fastest machine sends meanwhile: the images are sparse.
+    """
+    return make_disk("spool", size="2G"), make_disk("folders", size="2G")
 
 
 @pytest.fixture
