@@ -95,6 +95,18 @@ class Histories(RuleBasedStateMachine):
         self.router.config.write_text(self.config())
         self.router.start()
 
+    @rule(broken=st.booleans(), keep_free=st.sampled_from([ENOUGH, MORE_THAN_THERE_IS]))
+    def reload_while_it_receives(self, broken: bool, keep_free: str) -> None:
+        sending = self.start_senders([8, 8], 5000, [])
+        if broken:
+            self.router.config.write_text(self.config() + "rotues: []\n")
+            assert self.router.command("reload").returncode == 2
+        else:
+            self.keep_free = keep_free
+        self.router.config.write_text(self.config())
+        assert self.router.command("reload").returncode == 0
+        self.wait_for(sending)
+
     @precondition(lambda self: self.pacs_is_up)
     @rule()
     def pacs_goes_down(self) -> None:
