@@ -109,6 +109,7 @@ def test_what_was_accepted_after_it_was_refused_needs_nobody(spool: Spool) -> No
         if ago > 0 and uid == "1.8":
             accept(spool, planned("pacs"), uid="1.7")
             accept(spool, planned("pacs"), uid="1.8")
+    accept(spool, planned("pacs"), uid="1.9")  # by then the last refusal is recorded, too
     (group,) = spool.ledger.summary(LATER).refusals
     assert (group.count, group.last) == (1, NOW + timedelta(hours=1))
 
