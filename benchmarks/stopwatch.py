@@ -15,6 +15,15 @@ class StopwatchSink:
     def open(self, _request: object) -> "StopwatchSink":
         return self
 
+    def turned_away(self, _address: str, _why: str) -> None:
+        pass
+
+    def provides(self, _offer: object) -> bool:
+        return False
+
+    def knows_user(self) -> bool:
+        return False
+
     def answer(self, offer) -> str:
         return offer.transfer_syntaxes[0]
 
