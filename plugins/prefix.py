@@ -27,7 +27,7 @@ class Prefix:
             for dataset, tag in element_places(instance.dataset, path)
         ]
         made = [
-            [template.render(instance) + text for text in read_texts(dataset, tag)]
+            [self._join(text, template.render(instance)) for text in read_texts(dataset, tag)]
             for dataset, tag, template in places
         ]
         for (dataset, tag, _), texts in zip(places, made, strict=True):
@@ -37,3 +37,6 @@ class Prefix:
     @hookimpl
     def rewrite_outgoing(self, instance: Instance) -> None:
         self.rewrite_instance(instance)
+
+    def _join(self, value: str, text: str) -> str:
+        return text + value

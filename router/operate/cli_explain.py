@@ -17,6 +17,7 @@ from router.operate.cli_common import (
     json_option,
     print_json,
 )
+from router.operate.cli_progress import progress_bar
 
 
 def _address(_: object, __: object, value: str) -> str:
@@ -130,7 +131,7 @@ def replay(
         retained = RetainedInstances(spool or settings.spool.directory, since, limit)
     except SpoolError as error:
         fail(str(error))
-    with replay_text.progress(as_json) as shown:
+    with progress_bar(as_json) as shown:
         task = shown.add_task("replaying", total=len(retained))
         found = run(settings, retained, lambda: shown.advance(task))
     if as_json:

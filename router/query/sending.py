@@ -111,13 +111,20 @@ class Forwarder(threading.Thread):
         try:
             while not self._stopping:
                 self._wake.clear()
-                if not self._outgoing.step(lambda: self._stopping, lambda: None):
-                    self._told()
+                if self._is_idle():
                     self._wake.wait(1.0)
-        except Exception:
-            log.exception("retrieve.forwarder_failed")
         finally:
             self._outgoing.close()
+
+    def _is_idle(self) -> bool:
+        """Send what there is; whether there is nothing more for now."""
+        try:
+            if self._outgoing.step(lambda: self._stopping, lambda: None):
+                return False
+            self._told()
+        except Exception:  # of many kinds; a requestor would wait for what is not sent
+            log.exception("retrieve.forwarder_failed")
+        return True
 
     def wake(self) -> None:
         self._wake.set()
