@@ -22,6 +22,11 @@ class Position:
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"
 
+    def text(self) -> str:
+        """The line of the file as it is now; nothing where it cannot be read."""
+        linecache.checkcache(self.file)  # kept lines outlive an edit, and a change of directory
+        return linecache.getline(self.file, self.line).rstrip()
+
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
@@ -39,7 +44,7 @@ class Mistake:
 
     def render(self) -> str:
         """The mistake, the line it is in and a caret under its column."""
-        line = linecache.getline(self.position.file, self.position.line).rstrip()
+        line = self.position.text()
         if not line:
             return str(self)
         before = line[: self.position.column - 1]
@@ -66,7 +71,6 @@ def in_order(mistakes: Iterable[Mistake]) -> tuple[Mistake, ...]:
 
 def report(mistakes: Iterable[Mistake]) -> str:
     """All mistakes rendered, and how many they are: what `dicom-router check` prints."""
-    linecache.checkcache()
     listed = in_order(mistakes)
     lints = sum(mistake.level == "lint" for mistake in listed)
     counts = [(len(listed) - lints, "mistake"), (lints, "lint")]

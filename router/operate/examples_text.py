@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import linecache
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from router.operate.examples import Failure, Result
+    from router.operate.examples import Result
 
 
 def say(result: Result) -> None:
@@ -20,12 +19,8 @@ def say(result: Result) -> None:
     click.echo(f"{click.style('FAILED', fg='red', bold=True)}  {name}")
     for failure in result.failures:
         click.echo(f"    {failure.position}: {failure.message}")
-        if line := _line(failure):
+        if line := failure.position.text().lstrip():
             click.echo(f"        {line}")
-
-
-def _line(failure: Failure) -> str:
-    return linecache.getline(failure.position.file, failure.position.line).strip()
 
 
 def result_json(result: Result) -> dict[str, Any]:

@@ -114,6 +114,19 @@ def test_a_failure_says_what_came_instead_in_its_line_of_the_file():
     assert done.stdout.endswith("3 passed, 1 failed\n")
 
 
+def test_a_failure_shows_the_line_of_this_file_not_of_one_read_earlier_by_that_name(
+    home, monkeypatch
+):
+    run(tests=GOOD.replace("destinations: [pacs, vna]", "destinations: [pacs]"))
+    elsewhere = home / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    done = run(
+        tests="# another\n" + GOOD.replace("destinations: [pacs, vna]", "destinations: [vna]")
+    )
+    assert done.stdout.splitlines()[2] == "        destinations: [vna]"
+
+
 @pytest.mark.parametrize(
     ("expectation", "header", "message"),
     [
