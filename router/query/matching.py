@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from router.query.moments import date_matches, date_time_matches, shifted, time_matches, zone_of
+from router.routing.matching import glob
 from router.spool import name_groups
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Mapping
     from datetime import timezone
 
@@ -97,8 +98,7 @@ def _group_matches(key: str, group: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def _pattern(key: str) -> re.Pattern[str]:
-    parts = {"*": ".*", "?": "."}
-    return re.compile("".join(parts.get(each) or re.escape(each) for each in key), re.DOTALL)
+    return glob(key)
 
 
 def _is_same_number(key: str, value: str) -> bool:
