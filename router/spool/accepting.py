@@ -107,6 +107,9 @@ def accept(transaction: Transaction, arrival: Arrival, paths: Paths) -> int:
     )
     transaction.added_instances += 1
     transaction.added_bytes += stored.length
+    listener = arrival.association.listener
+    transaction.tally.add("instances", listener)
+    transaction.tally.add("bytes", listener, amount=stored.length)
     add_copies(transaction, instance, arrival.copies)
     return instance
 
@@ -124,6 +127,8 @@ def add_copies(transaction: Transaction, instance: int, copies: Iterable[Planned
         names = encode_names(copy.destinations)
         values = (instance, copy.route, state, names, transaction.now, copy.priority)
         row = transaction.insert(INSERT_COPY, values)
+        if not copy.has_chain:
+            transaction.tally.add("copies", copy.route, state)
         retrieves.note(transaction, instance, copy.destinations)
         for name in copy.full:
             go_without(transaction, (instance, row), name)
@@ -141,6 +146,7 @@ def go_without(transaction: Transaction, ids: tuple[int, int], destination: str)
     leave_out(transaction, ids, destination, "discarded", FULL)
     transaction.after_commit.append(partial(transaction.full.note, destination))
     transaction.topics.add(f"full:{destination}")
+    transaction.tally.add("left out", destination)
 
 
 def leave_out(

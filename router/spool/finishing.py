@@ -49,7 +49,7 @@ SELECT_STORED = """
 SELECT path, offset, length, digest FROM copies JOIN instances ON instances.id = instance
 WHERE copies.id = ?
 """
-SELECT_PLANNED = "SELECT instance, destinations FROM copies WHERE id = ?"
+SELECT_PLANNED = "SELECT instance, route, destinations FROM copies WHERE id = ?"
 SELECT_SIZE = """
 SELECT coalesce(size, length) FROM copies JOIN instances ON instances.id = instance
 WHERE copies.id = ?
@@ -58,7 +58,7 @@ NOTE_ANSWER = """
 UPDATE instances SET answer = ? WHERE state = 'pending'
     AND id = (SELECT instance FROM copies WHERE id = ?)
 """
-SELECT_DELIVERY = "SELECT instance, destination, state, tries FROM deliveries WHERE id = ?"
+SELECT_DELIVERY = "SELECT instance, destination, state, tries, size FROM deliveries WHERE id = ?"
 INSERT_ATTEMPT = "INSERT INTO attempts VALUES(?, ?, ?, ?, ?, ?, ?, ?)"
 UPDATE_DELIVERY = """
 UPDATE deliveries SET state = ?, due = ?, reason = ?, changed = ?,
@@ -72,7 +72,7 @@ def finish_copy(transaction: Transaction, copy: int, outcome: CopyOutcome, paths
     planned = transaction.execute(SELECT_PLANNED, (copy,)).fetchone()
     if planned is None:
         return
-    instance, names = planned
+    instance, route, names = planned
     values: dict[str, Any] = dict.fromkeys(OUTCOME_COLUMNS)
     values |= {"copy": copy, "now": transaction.now, "held": 0}
     if isinstance(outcome, Processed):
@@ -83,6 +83,7 @@ def finish_copy(transaction: Transaction, copy: int, outcome: CopyOutcome, paths
         values |= _held(outcome, transaction.now)
     transaction.execute(UPDATE_COPY, values)
     if transaction.changed():
+        transaction.tally.add("copies", route, values["state"])
         if not isinstance(outcome, Processed):
             told = (name for name in decode_names(names) if number_of(name) is not None)
             transaction.topics.update(f"destination:{name}" for name in told)
@@ -155,7 +156,7 @@ def finish(transaction: Transaction, attempt: Attempt) -> None:
     row = transaction.execute(SELECT_DELIVERY, (delivery,)).fetchone()
     if row is None:
         return
-    instance, destination, state, tries = row
+    instance, destination, state, tries, size = row
     retry_at = None if attempt.retry_at is None else to_microseconds(attempt.retry_at)
     time = to_microseconds(attempt.time)
     other = None if attempt.destination == destination else attempt.destination
@@ -164,7 +165,7 @@ def finish(transaction: Transaction, attempt: Attempt) -> None:
     transaction.noted.add(instance)
     same = transaction.execute("SELECT instance FROM deliveries WHERE behind = ?", (delivery,))
     transaction.noted.update(row for (row,) in same)
-    transaction.attempted(other or destination, attempt)
+    transaction.attempted(other or destination, attempt, size)
     if attempt.outcome != "delivered" and state not in ("queued", "waiting"):
         transaction.execute(COUNT_TRY, (delivery,))
         return

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         RetrieveState,
         Which,
     )
+    from router.spool.tally import Key
 
 
 class Ledger(StudyLedger, Protocol):
@@ -278,6 +279,12 @@ class Ledger(StudyLedger, Protocol):
 
     def end_retrieves(self) -> Future[int]:
         """At a start: those that a crash has left are over."""
+
+    def tally(self) -> Mapping[Key, int]:
+        """How much of what was recorded since this process opened it."""
+
+    def probe(self) -> Future[None]:
+        """A write of nothing: done when the ledger still gets to what it is asked."""
 
     def close(self) -> None:
         """Finish what was submitted, then close; later writes raise `SpoolError`."""

@@ -26,6 +26,10 @@ class Refusals:
         self._unwritten: deque[IntakeRefusal] = deque(maxlen=MOST_WAITING)
 
     def note(self, refusal: IntakeRefusal) -> None:
+        if refusal.status:
+            self._writer.tally.note("refused", refusal.listener, f"0x{refusal.status:04X}")
+        else:
+            self._writer.tally.note("rejected", refusal.listener)
         if self._writer.backlog < MOST_WAITING:
             self._write(refusal)
 

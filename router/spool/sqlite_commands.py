@@ -10,7 +10,7 @@ from router.spool import commands, listing, redirecting
 from router.spool.codec import to_microseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from concurrent.futures import Future
     from contextlib import AbstractContextManager
     from datetime import datetime
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from router.spool.claims import Claims
     from router.spool.records import Selection
+    from router.spool.tally import Key
     from router.spool.transaction import Transaction
     from router.spool.writer import Writer
 
@@ -31,6 +32,12 @@ class SqliteCommands:
 
     def _read(self) -> AbstractContextManager[apsw.Connection]:
         raise NotImplementedError
+
+    def tally(self) -> Mapping[Key, int]:
+        return self._writer.tally.read()
+
+    def probe(self) -> Future[None]:
+        return self._writer.submit(lambda _: None)
 
     def hold(self, selection: Selection, reason: str) -> Future[int]:
         return self._command(commands.HOLD, selection, reason)

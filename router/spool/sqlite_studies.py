@@ -41,6 +41,7 @@ class SqliteStudies:
 
     def association_began(self, association: Association) -> None:
         self._open_associations.began(association)
+        self._writer.tally.note("associations", association.listener)
 
     def association_ended(self, association: Association) -> None:
         self._open_associations.ended(association)

@@ -11,6 +11,7 @@ from router.spool.full import FullDestinations
 from router.spool.outcomes import Outcomes
 from router.spool.repeats import watch
 from router.spool.retrieves import number_of
+from router.spool.tally import Tally
 from router.spool.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class Transaction:
         self.noted: set[int] = set()
         self.outcomes = Outcomes()
         self.full = FullDestinations()
+        self.tally = Tally()
         self.after_commit: list[Callable[[], None]] = []
         self.added_instances = 0
         self.added_bytes = 0
@@ -122,13 +124,15 @@ class Transaction:
             _remember(self._series, key, row)
         return row
 
-    def attempted(self, destination: str, attempt: Attempt) -> None:
+    def attempted(self, destination: str, attempt: Attempt, size: int) -> None:
         """Note what an attempt says about its destination, if that is one for longer."""
         if number_of(destination) is not None:
             return
+        self.tally.add("attempts", destination, attempt.outcome)
         standing = self._standings.setdefault(destination, _Standing())
         time = to_microseconds(attempt.time)
         if attempt.outcome == "delivered":
+            self.tally.add("delivered bytes", destination, amount=size)
             self._standings[destination] = _Standing(success=time)
         elif attempt.outcome != "discarded":
             standing.status, standing.comment = attempt.status, attempt.comment
@@ -163,12 +167,14 @@ class Transaction:
         for action in self.after_commit:
             action()
         self.waiting.committed()
+        self.tally.committed()
         topics = self.topics
         self._start_over()
         return topics
 
     def rolled_back(self) -> None:
         self.waiting.rolled_back()
+        self.tally.rolled_back()
         self._start_over()
         self.forget_cached()
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from router.config.model import DestinationConfig
     from router.spool.health import Health
+    from router.spool.tally import Tally
 
 log = logging.getLogger("router.spool")
 
@@ -76,6 +77,10 @@ class Writer:
     def waiting(self, destination: str) -> int:
         """The bytes that wait for a destination."""
         return self._transaction.waiting[destination]
+
+    @property
+    def tally(self) -> Tally:
+        return self._transaction.tally
 
     def follow(self, destinations: Mapping[str, DestinationConfig]) -> None:
         """These are the destinations' settings from now on."""
