@@ -98,12 +98,13 @@ def find(
         root = level
     target = resolve_query(peer, calling_ae_title, config)
     matches, trouble = _found(target, client.sop_class(root, "find"), keys, limit)
+    columns = [each for each in scu_output.columns_of(keys) if each[0] not in _NOT_SHOWN]
     if as_json:
         scu_output.print_matches(matches)
     elif as_csv:
-        scu_output.print_csv(_columns(keys, level), matches)
+        scu_output.print_csv(columns, matches)
     else:
-        scu_output.print_table(_columns(keys, level), matches)
+        scu_output.print_table(columns, matches)
         click.echo(f"{len(matches)} found", err=True)
     if trouble:
         fail(f"{peer}: {trouble}")
@@ -147,8 +148,3 @@ def _found(
         comment = f" ({final.error_comment})" if final and final.error_comment else ""
         return matches, f"C-FIND failed with {status}{comment}"
     return matches, ""
-
-
-def _columns(keys: Attributes, level: Level) -> list[str]:
-    """As they were asked for: the usual first."""
-    return [tag for tag in keys if tag not in _NOT_SHOWN]

@@ -19,12 +19,24 @@ if TYPE_CHECKING:
 
     from router.dataset import Attributes
 
+Column = tuple[str, ...]  # the tags of an element, and before it of the sequences it is in
 
-def print_table(columns: Sequence[str], matches: Iterable[Attributes]) -> None:
-    """Columns are tags; as wide as the terminal, or as needed where there is none."""
+
+def columns_of(keys: Attributes) -> list[Column]:
+    """As they were asked for; of a sequence the elements that are asked for in it."""
+    return [
+        (tag, *inner)
+        for tag, (vr, items) in keys.items()
+        for inner in (columns_of(items[0]) if vr == "SQ" and items and items[0] else [()])
+    ]
+
+
+def print_table(columns: Sequence[Column], matches: Iterable[Attributes]) -> None:
+    """As wide as the terminal, or as needed where there is none."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in columns:
-        table.add_column(Text(name_of(column)), overflow="fold", no_wrap=not sys.stdout.isatty())
+        title = Text(name_of(column[-1]))
+        table.add_column(title, overflow="fold", no_wrap=not sys.stdout.isatty())
     for match in matches:
         table.add_row(*(Text(_cell(match, column)) for column in columns))
     console = Console() if sys.stdout.isatty() else Console(width=10_000)
@@ -33,10 +45,10 @@ def print_table(columns: Sequence[str], matches: Iterable[Attributes]) -> None:
     click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
-def print_csv(columns: Sequence[str], matches: Iterable[Attributes]) -> None:
+def print_csv(columns: Sequence[Column], matches: Iterable[Attributes]) -> None:
     """One line of keywords, one for each match; several values are joined by a backslash."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(map(name_of, columns))
+    writer.writerow(".".join(map(name_of, column)) for column in columns)
     for match in matches:
         writer.writerow(_cell(match, column) for column in columns)
 
@@ -47,8 +59,11 @@ def print_matches(matches: Iterable[Attributes]) -> None:
     click.echo(json.dumps(found, indent=2, ensure_ascii=False))
 
 
-def _cell(match: Attributes, tag: str) -> str:
+def _cell(match: Attributes, column: Column) -> str:
+    tag, *inner = column
     vr, values = match.get(tag, ("", []))
+    if vr == "SQ" and inner:
+        return "; ".join(_cell(item, tuple(inner)) for item in values)
     if vr == "SQ":
         return "; ".join(_words(plain(item)) for item in values)
     return "\\".join(map(str, values))

@@ -6,6 +6,8 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
+from pydicom.dataset import Dataset
+
 from router.query.identifier import Identifier
 from router.query.merging import KEYS, Merger
 from router.query.upstream import (
@@ -22,8 +24,6 @@ from router.wire import QueryResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from pydicom.dataset import Dataset
 
     from router.query.entry import Entry
     from router.query.upstream import Upstream
@@ -239,9 +239,11 @@ class Find:
             return identifier
 
         def add_step(dataset: Dataset) -> None:
-            steps = dataset.get(_STEPS)
-            if steps and _STEP_ID not in steps[0]:
-                setattr(steps[0], _STEP_ID, "")
+            if _STEPS not in dataset:
+                setattr(dataset, _STEPS, [Dataset()])
+                setattr(dataset[_STEPS].value[0], _STEP_ID, "")
+            elif dataset.get(_STEPS) and _STEP_ID not in dataset.get(_STEPS)[0]:
+                setattr(dataset.get(_STEPS)[0], _STEP_ID, "")
                 self._injected_step = True
 
         return identifier.edited(add_step)

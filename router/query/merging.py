@@ -105,7 +105,7 @@ class Merger:
                 return ("PATIENT", patient, issuer) if patient and issuer else None
             case "WORKLIST":
                 study, step = match.text(STUDY), match.text(STEP)
-                return ("WORKLIST", study, step) if study else None
+                return ("WORKLIST", study, step) if study and step else None
             case level:
                 ((_, path),) = KEYS[level].values()
                 uid = match.text(path)

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import socket
 
 import pytest
 from click.testing import CliRunner, Result
@@ -18,12 +17,8 @@ EXPLICIT = "1.2.840.10008.1.2.1"
 
 
 @pytest.fixture(scope="module")
-def ports():
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
-    found = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return found
+def ports(free_port):
+    return [free_port(), free_port()]
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,11 @@ from tests.story.peers import BOUND, until
 NODELAY = {**os.environ, "TCP_NODELAY": "1"}
 
 
+def echoes(ae_title: str, port: int) -> bool:
+    asked = ["echoscu", "-to", "2", "-aec", ae_title, "127.0.0.1", str(port)]
+    return subprocess.run(asked, capture_output=True, timeout=BOUND).returncode == 0
+
+
 @dataclass
 class Dcmqrscp:
     """DCMTK's dcmqrscp with the instances given to it; `knows` are AE titles and ports it moves to.
@@ -45,12 +50,11 @@ class Dcmqrscp:
             self.process = subprocess.Popen(
                 ["dcmqrscp", "-c", str(config), *self.options], stdout=log, stderr=log, env=NODELAY
             )
-        until(self._echoes, f"dcmqrscp does not listen on {self.port}")
+        until(
+            lambda: echoes(self.ae_title, self.port),
+            f"dcmqrscp does not listen on {self.port}",
+        )
         return self
-
-    def _echoes(self) -> bool:
-        asked = ["echoscu", "-to", "2", "-aec", self.ae_title, "127.0.0.1", str(self.port)]
-        return subprocess.run(asked, capture_output=True, timeout=BOUND).returncode == 0
 
     def fill(self, *files: Path) -> None:
         target = ["-aec", self.ae_title, "127.0.0.1", str(self.port)]
