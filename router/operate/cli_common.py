@@ -15,6 +15,7 @@ import click
 
 from router.operate import control
 from router.operate.spool_place import find_spool
+from router.operate.terminal import say
 
 if TYPE_CHECKING:
     from router.config import Config
@@ -51,8 +52,8 @@ def find_config(given: Path | None) -> Path:
 
 
 def fail(text: str, code: int = 1) -> NoReturn:
-    """End the command with a sentence on standard error."""
-    click.echo(text, err=True)
+    """End the command with a sentence, or lines of it, on standard error."""
+    say(*text.split("\n"), err=True)
     raise SystemExit(code)
 
 

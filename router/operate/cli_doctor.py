@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 
 from router.operate.cli_common import ask, config_option, json_option, print_json
+from router.operate.terminal import say
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +25,7 @@ def doctor(config: Path | None, as_json: bool, repair: bool) -> None:
     if as_json:
         print_json(found)
     else:
-        click.echo("\n".join(_report(found, repair)))
+        say(*_report(found, repair))
     raise SystemExit(1 if any(found.values()) else 0)
 
 

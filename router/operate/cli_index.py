@@ -10,6 +10,7 @@ import click
 from router.config import FolderDestination
 from router.operate.cli_common import config_option, fail, json_option, print_json, settings
 from router.operate.cli_progress import progress_bar
+from router.operate.terminal import say
 from router.spool import Indexes, Rebuilt, SpoolError, files_of, rebuild
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def _say(results: dict[str, Rebuilt], as_json: bool) -> None:
         return
     for name, result in results.items():
         for path, why in result.others:
-            click.echo(f"{name}: {os.fsdecode(path)}: not indexed: {why}", err=True)
+            say(f"{name}: {os.fsdecode(path)}: not indexed: {why}", err=True)
         gone = f", {result.gone} without a file forgotten" if result.gone else ""
         click.echo(f"{name}: {result.indexed} instances indexed{gone}")
     if not results:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from router.operate.cli_common import ago, ask, config_option, fail, json_option, print_json
+from router.operate.terminal import say
 from router.operate.words import describe, needs_attention, size
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def list_(config: Path | None, as_json: bool, limit: int, **selection: str | Non
         print_json(rows)
         return
     for row in rows:
-        click.echo(_row(row))
+        say(_row(row))
     click.echo(
         f"{len(rows)} {'row' if len(rows) == 1 else 'rows'}"
         + (" (there may be more: --limit)" if len(rows) == limit else "")
@@ -236,11 +237,11 @@ def where(config: Path | None, as_json: bool, uid: str | None, **other: str | No
 
 def _print_trail(trail: dict[str, Any]) -> None:
     for instance in trail["instances"]:
-        click.echo("\n".join(_trail(instance)))
+        say(*_trail(instance))
     for study in trail["studies"]:
-        click.echo(_of_study(study))
+        say(_of_study(study))
     for refusal in trail["refusals"]:
-        click.echo(
+        say(
             f"{refusal['time']} refused to {refusal['calling_ae_title']} by "
             f"{refusal['listener']}: 0x{refusal['status']:04X} {refusal['reason']}"
         )

@@ -20,6 +20,7 @@ from router.operate.cli_common import (
 )
 from router.operate.history import Entry, History, write_back
 from router.operate.spool_place import find_spool
+from router.operate.terminal import say
 
 
 @click.command()
@@ -62,7 +63,7 @@ def history(config: Path | None, as_json: bool) -> None:
         print_json([asdict(entry) for entry in entries])
         return
     for entry in entries:
-        click.echo(_line(entry))
+        say(_line(entry))
     if not entries:
         click.echo("no configuration was in effect yet")
 

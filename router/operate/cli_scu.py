@@ -11,6 +11,7 @@ from router.delivery.dicom import peer_of
 from router.operate import scu
 from router.operate.cli_common import config_option, fail, json_option, print_json, settings
 from router.operate.cli_progress import progress_bar
+from router.operate.terminal import say
 from router.query import upstream
 from router.wire import Peer, WireError
 
@@ -100,7 +101,7 @@ def _say(results: list[scu.Sent], count: dict[str, int], as_json: bool) -> None:
     for sent in results:
         if sent.error:
             comment = f" ({sent.comment})" if sent.comment else ""
-            click.echo(f"{sent.path}: {sent.error}{comment}", err=True)
+            say(f"{sent.path}: {sent.error}{comment}", err=True)
     said = ", ".join(f"{number} {outcome}" for outcome, number in count.items() if number)
     click.echo(said or "nothing to send")
 

@@ -10,6 +10,7 @@ import click
 from router.operate import scu_output
 from router.operate.cli_common import config_option, fail, json_option
 from router.operate.cli_scu import calling_option, resolve_query
+from router.operate.terminal import visible
 from router.query import client
 from router.wire import WireError
 
@@ -107,7 +108,7 @@ def find(
         scu_output.print_table(columns, matches)
         click.echo(f"{len(matches)} found", err=True)
     if trouble:
-        fail(f"{peer}: {trouble}")
+        fail(visible(f"{peer}: {trouble}"))
 
 
 def keys_of(texts: tuple[str, ...], level: Level, usual: list[str]) -> Attributes:

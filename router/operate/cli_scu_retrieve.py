@@ -14,6 +14,7 @@ from router.operate.cli_progress import progress_bar
 from router.operate.cli_scu import calling_option, resolve_query
 from router.operate.cli_scu_find import keys_of, keys_option
 from router.operate.scu_receiving import Inbox, Receiver
+from router.operate.terminal import say
 from router.query import client
 from router.wire import QueryResponse, WireError
 
@@ -198,6 +199,6 @@ def _end(peer: str, service: str, final: QueryResponse, inbox: Inbox | None, as_
         words = ", ".join(f"{number} {name}" for name, number in numbers.items() if number)
         click.echo(f"{service} ended with 0x{final.status:04X}: {words or 'nothing to send'}")
         if final.error_comment:
-            click.echo(f"{peer}: {final.error_comment}", err=True)
+            say(f"{peer}: {final.error_comment}", err=True)
     is_good = not final.status and not numbers["failed"] and not (inbox and inbox.failed)
     raise SystemExit(0 if is_good else 1)

@@ -12,6 +12,7 @@ from rich.text import Text
 from router.config import DicomDestination
 from router.dataset import uid_name
 from router.operate.explanation import NotExplained
+from router.operate.terminal import visible
 from router.operate.words import duration, size
 from router.spool.records import HeldCopy, Skipped
 
@@ -42,7 +43,7 @@ def render(
 ) -> RenderableType:
     """The whole way. Values that may name a patient are hidden unless `show_values`."""
     if isinstance(explanation, NotExplained):
-        return Text(f"{explanation.name}: not explained: {explanation.reason}\n")
+        return Text(visible(f"{explanation.name}: not explained: {explanation.reason}") + "\n")
     return Group(*_Page(config, show_values).lines(explanation))
 
 
@@ -53,7 +54,7 @@ class _Page:
 
     def lines(self, explanation: Explanation) -> Iterator[RenderableType]:
         given, association = explanation.given, explanation.association
-        yield Text(given.name, "bold", no_wrap=True, overflow="ignore")
+        yield Text(visible(given.name), "bold", no_wrap=True, overflow="ignore")
         kind = uid_name(given.sop_class_uid) or "no SOP class"
         what = f"{kind}, {uid_name(given.transfer_syntax)}, {size(given.stored.length)}"
         peer = f", peer {association.peer}" if association.peer else ""
@@ -166,7 +167,7 @@ class _Page:
         if leaving.added_by:
             to += f", added by {leaving.added_by}"
         if leaving.left_out:
-            yield _indented(Text.assemble((f"not {to}: {leaving.left_out}", _QUIET)), depth=6)
+            yield _indented(f"not {to}: {leaving.left_out}", _QUIET, depth=6)
             return
         settings = self._config.destinations[leaving.destination]
         negotiated = _forms(leaving, isinstance(settings, DicomDestination))
@@ -191,13 +192,13 @@ class _Page:
 
 
 def _indented(told: str | Text | Table, style: str = "", depth: int = 2) -> Padding:
-    shown = Text(told, style) if isinstance(told, str) else told
+    shown = Text(visible(told), style) if isinstance(told, str) else told
     return Padding(shown, (0, 0, 0, depth), expand=False)
 
 
 def _add(table: Table, *texts: str) -> None:
-    """A row of texts as they are: what comes from files is no markup."""
-    table.add_row(*map(Text, texts))
+    """A row of texts: what comes from files is no markup."""
+    table.add_row(*(Text(visible(text)) for text in texts))
 
 
 def _clipped(text: str) -> str:

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from router.operate.explain_text import console
+from router.operate.terminal import visible
 
 if TYPE_CHECKING:
     from router.operate.replaying import Replay
@@ -21,7 +22,8 @@ def say(found: Replay, total: int) -> None:
         table.columns[3].justify = "right"
         for (route, destination, what), change in _sorted(found):
             texts = route or "-", destination or "-", what, f"{change.count:,}"
-            table.add_row(*map(Text, texts), Text("\n".join(change.examples)))
+            examples = "\n".join(map(visible, change.examples))
+            table.add_row(*(Text(visible(text)) for text in texts), Text(examples))
         shown.print(table)
         shown.print()
     shown.print(Text(_totals(found, total)))

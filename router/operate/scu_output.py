@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +13,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from router.operate.terminal import say, visible
 from router.query.client import name_of, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from router.dataset import Attributes
+
+_COMPUTED = ("=", "+", "-", "@", "\t", "\r")  # how formulas begin
+_NUMBER = re.compile(r"[-+][\d.]+([eE][-+]?\d+)?")
 
 Column = tuple[str, ...]  # the tags of an element, and before it of the sequences it is in
 
@@ -38,7 +43,7 @@ def print_table(columns: Sequence[Column], matches: Iterable[Attributes]) -> Non
         title = Text(name_of(column[-1]))
         table.add_column(title, overflow="fold", no_wrap=not sys.stdout.isatty())
     for match in matches:
-        table.add_row(*(Text(_cell(match, column)) for column in columns))
+        table.add_row(*(Text(visible(_cell(match, column))) for column in columns))
     console = Console() if sys.stdout.isatty() else Console(width=10_000)
     with console.capture() as captured:
         console.print(table)
@@ -46,17 +51,25 @@ def print_table(columns: Sequence[Column], matches: Iterable[Attributes]) -> Non
 
 
 def print_csv(columns: Sequence[Column], matches: Iterable[Attributes]) -> None:
-    """One line of keywords, one for each match; several values are joined by a backslash."""
+    """One line of keywords, one for each match; several values are joined by a backslash.
+
+    What a spreadsheet would compute has an apostrophe before it, which spreadsheets do not show.
+    """
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(".".join(map(name_of, column)) for column in columns)
     for match in matches:
-        writer.writerow(_cell(match, column) for column in columns)
+        writer.writerow(_only_text(_cell(match, column)) for column in columns)
 
 
 def print_matches(matches: Iterable[Attributes]) -> None:
     """A JSON list of objects by keyword."""
     found = [plain(match) for match in matches]
-    click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    say(*json.dumps(found, indent=2, ensure_ascii=False).split("\n"))
+
+
+def _only_text(cell: str) -> str:
+    computed = cell.startswith(_COMPUTED) and not _NUMBER.fullmatch(cell)
+    return "'" * computed + visible(cell)
 
 
 def _cell(match: Attributes, column: Column) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from router.operate.terminal import visible
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -74,7 +76,7 @@ def describe(status: Status, now: datetime | None = None) -> str:
     lines += [_flow(destination, status, now) for destination in status["summary"]["destinations"]]
     lines += [_studies(studies) for studies in status["summary"]["studies"]]
     lines += [_plugin(time) for time in status["plugins"]]
-    return "\n".join([*lines, _spool(status)])
+    return "\n".join(map(visible, [*lines, _spool(status)]))
 
 
 def titles(patterns: Sequence[str]) -> str:
