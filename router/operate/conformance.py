@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from router.config import DicomDestination
 from router.dataset import uid_name
+from router.dataset.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from router.delivery.transcoding import EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN
 from router.intake.contexts import (
     EXPLICIT_BIG_ENDIAN,
@@ -16,7 +17,6 @@ from router.intake.contexts import (
     storage_transfer_syntaxes,
 )
 from router.query.sop_classes import SERVICES
-from router.wire.association import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from router.wire.limits import SENT_PDU_MAXIMUM
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pynetdicom.association
 from pynetdicom import AE, evt
 
+from router.dataset.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from router.wire import command as commands
 from router.wire.errors import ProtocolViolation
 from router.wire.inline import InlineDIMSE, InlineDUL, InlineSocket
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from router.wire.command import CommandSet
     from router.wire.limits import Pace
     from router.wire.pdv import Target
-
-IMPLEMENTATION_CLASS_UID = "2.25.264837221184921803905411720538806012471"
-IMPLEMENTATION_VERSION_NAME = "DICOM_ROUTER"
 
 # What pynetdicom reads of an application entity; never used to listen or connect.
 _AE = AE()

@@ -7,6 +7,7 @@ import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 
 from router.dataset import Part10, encode_file_meta, open_part10
+from router.dataset.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 from .writing import EXPLICIT, E
 
@@ -21,7 +22,10 @@ def test_pydicom_reads_what_we_write():
     assert meta.MediaStorageSOPClassUID == CT
     assert meta.MediaStorageSOPInstanceUID == "1.2.3"
     assert meta.TransferSyntaxUID == EXPLICIT
-    assert meta.ImplementationClassUID.is_valid
+    assert (meta.ImplementationClassUID, meta.ImplementationVersionName) == (
+        IMPLEMENTATION_CLASS_UID,
+        IMPLEMENTATION_VERSION_NAME,
+    )
     assert (
         meta.SourceApplicationEntityTitle,
         meta.SendingApplicationEntityTitle,

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from router.wire import Rejection, Response, command
+from router.dataset.part10 import IMPLEMENTATION_CLASS_UID
+from router.wire import Peer, Rejection, Response, command, connect
 from tests.conftest import REPOSITORY
 from tests.wire.peers import (
     CT,
@@ -116,6 +117,17 @@ def test_a_request_tells_who_asks(listen, recorder):
     assert (request.address, request.port, request.maximum_pdu) == ("127.0.0.1", port, 0)
     assert request.implementation_class_uid == "1.2.3.4"
     assert [context.abstract_syntax for context in request.contexts] == [CT, VERIFICATION]
+
+
+def test_who_asks_and_who_answers_is_one_implementation(listen, recorder):
+    acceptor = listen()
+    with RawPeer.to(acceptor.port) as peer:
+        peer.send(associate_request())
+        _, answer = peer.receive()
+    assert item(0x52, IMPLEMENTATION_CLASS_UID.encode()) in answer
+    peer = Peer("127.0.0.1", acceptor.port, "ROUTER", "CT1")
+    connect(peer, [(VERIFICATION, [IMPLICIT])]).release()
+    assert recorder.requests[1].implementation_class_uid == IMPLEMENTATION_CLASS_UID
 
 
 def test_of_extended_negotiation_only_the_window_is_answered(listen):
