@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from router.instance import Association
+from router.query.conversation import opened
 from router.query.sop_classes import sibling
 from router.query.storage import contexts_for
-from router.query.upstream import context_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from router.query.conversation import Ask, Conversation, Inquiring
     from router.query.identifier import Identifier
     from router.query.upstream import Upstream
     from router.routing import Generation
     from router.spool import Retrieve
-    from router.wire import Ending, Inquiry, OutgoingAssociation, Response, StoreRequest, StoreSink
+    from router.wire import Ending, Response, StoreRequest, StoreSink
 
 
 class Receiving(Protocol):
@@ -54,18 +55,14 @@ class Asking:
         self._accepted = accepted
         self.touched: Callable[[int], None] = lambda index: None
 
-    def of(self, index: int, who: Upstream) -> Callable[[], tuple[OutgoingAssociation, Inquiry]]:
+    def of(self, index: int, who: Upstream) -> Ask:
         """What an Asker does first."""
         ask = self._move if who.retrieve == "move" else self._get
         return lambda: ask(index, who)
 
-    def _move(self, _: int, who: Upstream) -> tuple[OutgoingAssociation, Inquiry]:
-        sop_class_uid = sibling(self._sop_class_uid, "move")
-        association = who.connect(sop_class_uid, self._identifier.transfer_syntax)
-        try:
-            context_id, syntax = context_of(
-                association, sop_class_uid, self._identifier.transfer_syntax
-            )
+    def _move(self, _: int, who: Upstream) -> tuple[Conversation, Inquiring]:
+        sop_class_uid, wanted = self._of("move")
+        with opened(who, sop_class_uid, wanted) as (association, context_id, syntax):
             message_id = self._next_message_id()
             # Before it is asked: what it sends may be here before its first response.
             theirs = (who.store_ae_title, who.peer.called_ae_title)
@@ -80,16 +77,10 @@ class Asking:
                 move_destination=who.move_to,
                 message_id=message_id,
             )
-        except BaseException:
-            association.abort()
-            raise
 
-    def _get(self, index: int, who: Upstream) -> tuple[OutgoingAssociation, Inquiry]:
-        sop_class_uid = sibling(self._sop_class_uid, "get")
-        wanted = self._identifier.transfer_syntax
-        association = who.connect(sop_class_uid, wanted, contexts_for(self._accepted))
-        try:
-            context_id, syntax = context_of(association, sop_class_uid, wanted)
+    def _get(self, index: int, who: Upstream) -> tuple[Conversation, Inquiring]:
+        stored = contexts_for(self._accepted)
+        with opened(who, *self._of("get"), stored) as (association, context_id, syntax):
             receiving = self._receive(self._who(who, association.address))
 
             def store(request: StoreRequest) -> StoreSink | Response:
@@ -103,9 +94,10 @@ class Asking:
                 store=store,
                 ended=lambda: receiving.ended("released"),
             )
-        except BaseException:
-            association.abort()
-            raise
+
+    def _of(self, service: Literal["move", "get"]) -> tuple[str, str]:
+        """The SOP class, and the transfer syntax that is best."""
+        return sibling(self._sop_class_uid, service), self._identifier.transfer_syntax
 
     def _who(self, who: Upstream, address: str) -> Association:
         return Association(

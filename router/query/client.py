@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydicom.datadict import dictionary_VR, keyword_for_tag
 
 from router.dataset import encode_attributes, parse_path
+from router.query.conversation import context_of
 from router.query.identifier import EXPLICIT_LITTLE_ENDIAN, SYNTAXES, Identifier
 from router.query.sop_classes import MODALITY_WORKLIST, SERVICES
 from router.query.storage import contexts_for
-from router.query.upstream import AFTER_CANCEL, context_of
+from router.query.upstream import AFTER_CANCEL
 from router.wire import PeerTimeout, Timeouts, connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from router.dataset import Attributes
+    from router.query.conversation import Inquiring
     from router.wire import (
         Inquiry,
         OutgoingAssociation,
@@ -109,7 +111,7 @@ def plain(attributes: Attributes) -> dict[str, Any]:
 class Asked:
     """A query or retrieve that a peer was asked; `final` is the last response, once there."""
 
-    def __init__(self, inquiry: Inquiry, syntax: str, silence: float) -> None:
+    def __init__(self, inquiry: Inquiring, syntax: str, silence: float) -> None:
         self._inquiry = inquiry
         self._silence = silence
         self.syntax = syntax

@@ -6,19 +6,19 @@ import math
 import time
 from typing import TYPE_CHECKING
 
+from router.query.conversation import opened
 from router.query.counting import Announced
 from router.query.failures import failed_list, named_in
-from router.query.upstream import AFTER_CANCEL, Asker, Channel, Failed, context_of
+from router.query.upstream import AFTER_CANCEL, Asker, Channel, Failed
 from router.status import SUCCESS
 from router.wire import QueryResponse, SubOperations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from router.query.conversation import Ask, Conversation, Inquiring
     from router.query.entry import Entry
     from router.query.identifier import Identifier
     from router.query.upstream import Upstream
-    from router.wire import Exchange, Inquiry, OutgoingAssociation, QueryRequest
+    from router.wire import Exchange, QueryRequest
 
 _PENDING, _CANCELLED = 0xFF00, 0xFE00
 _UNABLE, _SOME_FAILED = 0xA702, 0xB000
@@ -79,21 +79,14 @@ class DirectMove:
             if len(self._finals) < len(askers):
                 self._exchange.wait(1.0)
 
-    def _asking(self, who: Upstream) -> Callable[[], tuple[OutgoingAssociation, Inquiry]]:
-        def ask() -> tuple[OutgoingAssociation, Inquiry]:
-            sop_class_uid, wanted = self._request.sop_class_uid, self._identifier.transfer_syntax
-            association = who.connect(sop_class_uid, wanted)
-            try:
-                context_id, syntax = context_of(association, sop_class_uid, wanted)
+    def _asking(self, who: Upstream) -> Ask:
+        def ask() -> tuple[Conversation, Inquiring]:
+            request, syntax = self._request, self._identifier.transfer_syntax
+            with opened(who, request.sop_class_uid, syntax) as (association, context_id, syntax):
+                asked = self._identifier.in_syntax(syntax).data
                 return association, association.query(
-                    "move",
-                    context_id,
-                    self._identifier.in_syntax(syntax).data,
-                    move_destination=self._request.move_destination,
+                    "move", context_id, asked, move_destination=request.move_destination
                 )
-            except BaseException:
-                association.abort()
-                raise
 
         return ask
 

@@ -8,26 +8,19 @@ from typing import TYPE_CHECKING
 
 from pydicom.dataset import Dataset
 
+from router.query.conversation import opened
 from router.query.identifier import Identifier
 from router.query.merging import KEYS, Merger
-from router.query.upstream import (
-    AFTER_CANCEL,
-    Asker,
-    Channel,
-    Failed,
-    context_of,
-    identifier_for,
-)
+from router.query.upstream import AFTER_CANCEL, Asker, Channel, Failed, identifier_for
 from router.routing import HookFailed
 from router.status import CANNOT_UNDERSTAND, OUT_OF_RESOURCES, SUCCESS
 from router.wire import QueryResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from router.query.conversation import Ask, Conversation, Inquiring
     from router.query.entry import Entry
     from router.query.upstream import Upstream
-    from router.wire import Exchange, Inquiry, OutgoingAssociation
+    from router.wire import Exchange
 
 log = logging.getLogger("router.query")
 
@@ -90,19 +83,16 @@ class Find:
             if self._merger is not None:
                 self._merger.close()
 
-    def _asking(
-        self, index: int, who: Upstream
-    ) -> Callable[[], tuple[OutgoingAssociation, Inquiry]]:
-        def ask() -> tuple[OutgoingAssociation, Inquiry]:
-            association = who.connect(self._sop_class_uid, self._syntax)
-            try:
-                context_id, syntax = context_of(association, self._sop_class_uid, self._syntax)
+    def _asking(self, index: int, who: Upstream) -> Ask:
+        def ask() -> tuple[Conversation, Inquiring]:
+            with opened(who, self._sop_class_uid, self._syntax) as (
+                association,
+                context_id,
+                syntax,
+            ):
                 self._syntaxes[index] = syntax
                 asked = identifier_for(who, self._identifier).in_syntax(syntax)
                 return association, association.query("find", context_id, asked.data)
-            except BaseException:
-                association.abort()
-                raise
 
         return ask
 

@@ -43,7 +43,7 @@ class LocalUpstream(Upstream):
 
     index: LocalIndex
 
-    def connect(  # type: ignore[override]  # it is all that is used of an association
+    def connect(
         self,
         sop_class_uid: str,
         transfer_syntax: str,

@@ -5,18 +5,18 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from router.query.conversation import opened
 from router.query.identifier import Identifier
 from router.query.merging import PATIENT_ID, STUDY
 from router.query.sop_classes import sibling
-from router.query.upstream import Asker, Channel, Failed, context_of
+from router.query.upstream import Asker, Channel, Failed
 from router.status import SUCCESS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from router.query.conversation import Ask, Conversation, Inquiring
     from router.query.entry import Entry
     from router.query.upstream import Upstream
-    from router.wire import Exchange, Inquiry, OutgoingAssociation
+    from router.wire import Exchange
 
 _LEVEL = 0x00080052
 _PATIENT_ID = 0x00100020
@@ -81,17 +81,11 @@ def _discover(
     return [who for index, who in enumerate(entry.upstreams) if index in having | silent]
 
 
-def _asking(
-    who: Upstream, sop_class_uid: str, question: Identifier
-) -> Callable[[], tuple[OutgoingAssociation, Inquiry]]:
-    def ask() -> tuple[OutgoingAssociation, Inquiry]:
-        association = who.connect(sop_class_uid, question.transfer_syntax)
-        try:
-            context_id, syntax = context_of(association, sop_class_uid, question.transfer_syntax)
+def _asking(who: Upstream, sop_class_uid: str, question: Identifier) -> Ask:
+    def ask() -> tuple[Conversation, Inquiring]:
+        wanted = question.transfer_syntax
+        with opened(who, sop_class_uid, wanted) as (association, context_id, syntax):
             asked = question.in_syntax(syntax).data
             return association, association.query("find", context_id, asked)
-        except BaseException:
-            association.abort()
-            raise
 
     return ask

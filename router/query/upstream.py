@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from router.config import DicomDestination
+    from router.query.conversation import Ask, Conversation, Inquiring
     from router.query.identifier import Identifier
-    from router.wire import Inquiry, OutgoingAssociation, Peer
+    from router.wire import Peer
 
 AFTER_CANCEL = 5.0  # seconds an upstream has to end what was cancelled
 _MOST_UNREAD = 64  # responses an upstream may be ahead of the requestor
@@ -42,7 +43,7 @@ class Upstream:
         sop_class_uid: str,
         transfer_syntax: str,
         stored: Iterable[tuple[str, list[str]]] = (),
-    ) -> OutgoingAssociation:
+    ) -> Conversation:
         """An association for one SOP class, best in the requestor's transfer syntax.
 
         `stored` are contexts on which the upstream sends (C-GET).
@@ -77,17 +78,6 @@ def upstream(
         issuer_of_patient_id=query.issuer_of_patient_id,
         character_set=query.character_set,
     )
-
-
-def context_of(
-    association: OutgoingAssociation, sop_class_uid: str, transfer_syntax: str
-) -> tuple[int, str]:
-    """The context for a SOP class and its transfer syntax; WireError where it was not accepted."""
-    for syntax in sorted(SYNTAXES, key=lambda each: each != transfer_syntax):
-        found = association.context_for(sop_class_uid, syntax)
-        if found is not None:
-            return found, syntax
-    raise WireError("it does not offer this service")
 
 
 @dataclass(frozen=True)
@@ -155,7 +145,7 @@ class Asker(threading.Thread):
         index: int,
         who: Upstream,
         channel: Channel,
-        ask: Callable[[], tuple[OutgoingAssociation, Inquiry]],
+        ask: Ask,
         silence: float,
     ) -> None:
         super().__init__(name=f"query-{who.name}", daemon=True)
@@ -165,14 +155,14 @@ class Asker(threading.Thread):
         self._ask = ask
         self._silence = silence
         self._lock = threading.Lock()
-        self._association: OutgoingAssociation | None = None
-        self._inquiry: Inquiry | None = None
+        self._association: Conversation | None = None
+        self._inquiry: Inquiring | None = None
         self._cancelled_at: float | None = None
         self._interrupted = False
         self.heard = time.monotonic()  # when it last showed that it is at work
 
     def run(self) -> None:
-        association: OutgoingAssociation | None = None
+        association: Conversation | None = None
         try:
             association, inquiry = self._ask()
             self._begun(association, inquiry)
@@ -209,7 +199,7 @@ class Asker(threading.Thread):
         """It is at work, though it has not answered."""
         self.heard = time.monotonic()
 
-    def _begun(self, association: OutgoingAssociation, inquiry: Inquiry) -> None:
+    def _begun(self, association: Conversation, inquiry: Inquiring) -> None:
         with self._lock:
             self._association, self._inquiry = association, inquiry
             if self._cancelled_at is not None:
@@ -218,7 +208,7 @@ class Asker(threading.Thread):
                 association.interrupt()
         self.heard = time.monotonic()
 
-    def _next(self, inquiry: Inquiry) -> QueryResponse | None:
+    def _next(self, inquiry: Inquiring) -> QueryResponse | None:
         until = self.heard + self._silence
         if self._cancelled_at is not None:
             until = min(until, self._cancelled_at + AFTER_CANCEL)
@@ -231,7 +221,7 @@ class Asker(threading.Thread):
             raise PeerTimeout("it did not end what was cancelled")
         return response
 
-    def _fail(self, association: OutgoingAssociation | None, reason: str) -> None:
+    def _fail(self, association: Conversation | None, reason: str) -> None:
         if association is not None:
             association.abort()
         self._channel.put((self._index, Failed(reason)))
