@@ -8,12 +8,14 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from pydicom.dataelem import DataElement
+from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag
 
 from router.dataset.charset import codecs_of, decode
 from router.dataset.element_value import encode_value, is_same, settled
 from router.dataset.encoding import (
+    DEFLATED,
     ITEM,
     ITEM_DELIMITATION,
     SEQUENCE_DELIMITATION,
@@ -62,6 +64,8 @@ def segments(dataset: Dataset, scan: Scan, source: FileRange | Many[Segment]) ->
     parts = splicer.level(dataset, encoding_of(scan.transfer_syntax), scan.outside)
     if parts == [Kept(0, len(scan.header))] or not (parts or scan.header):
         return whole
+    if scan.transfer_syntax in DEFLATED:
+        raise ValueError("it is deflated: what is to be changed has to be inflated first")
     return merge(splicer.located(parts))
 
 
@@ -239,7 +243,8 @@ def _codecs(dataset: Dataset, outside: Codecs) -> Codecs:
     terms = dataset.get("SpecificCharacterSet")
     if not terms:
         return outside
-    return codecs_of([terms] if isinstance(terms, str) else [str(term) for term in terms])
+    many = isinstance(terms, MultiValue)  # what came may say that it is a number or a sequence
+    return codecs_of([str(term) for term in terms] if many else [str(terms)])
 
 
 def _range(start: int, end: int) -> list[Part]:
