@@ -4,13 +4,15 @@ where none runs, from the ledger itself.
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from router.config import DicomDestination, FolderDestination
+from router.config.expiry import expiring
 from router.config.schedule import is_open, opens
 from router.spool import Selection
+from router.spool.reports import DestinationSummary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from router.config import AnyDestination, Config
     from router.spool import Spool
+    from router.spool.reports import Summary
 
 Json = Any
 _T = TypeVar("_T")
@@ -72,8 +75,20 @@ class Actions:
                 "free": self.spool.free_bytes(),
                 "keep_free": keep_free,
             },
-            "summary": plain(self.spool.ledger.summary()),
+            "expiring": [
+                {"key": ".".join(each.place), "stage": each.stage, "says": str(each)}
+                for each in expiring(self.config, now)
+            ],
+            "summary": plain(self._summary()),
         }
+
+    def _summary(self) -> Summary:
+        """The ledger's, which knows destinations by what went there, with all there are."""
+        found = self.spool.ledger.summary()
+        there = {each.destination: each for each in found.destinations}
+        names = sorted(there.keys() | self.config.destinations.keys())
+        everywhere = tuple(there.get(name) or DestinationSummary(destination=name) for name in names)
+        return replace(found, destinations=everywhere)
 
     def list(self, limit: int = 1000, **selection: str | None) -> Json:
         return plain(self.spool.ledger.list(self._selection(selection), limit))

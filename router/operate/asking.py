@@ -118,7 +118,16 @@ class Asking:
             if self._is_source(name):
                 yield replace(leaving, left_out="it came from there")
             else:
-                yield replace(leaving, chain=self._outgoing(name, route, outcome))
+                chain, fallbacks = (
+                    self._outgoing(name, route, outcome),
+                    tuple(self._fallbacks(name)),
+                )
+                yield replace(leaving, chain=chain, fallbacks=fallbacks)
+
+    def _fallbacks(self, name: str) -> Iterator[str]:
+        while fallback := self.bench.config.destinations[name].fallback:
+            yield fallback
+            name = fallback
 
     def _to(self, route: Route) -> tuple[str, ...]:
         return tuple(name for name in route.to if not self._is_source(name))

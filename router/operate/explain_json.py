@@ -116,6 +116,7 @@ def _leaving(leaving: Leaving, show_values: bool) -> Json:
         "transfer_syntaxes": list(leaving.transfer_syntaxes),
         "added_by": leaving.added_by or None,
         "left_out": leaving.left_out or None,
+        "fallbacks": list(leaving.fallbacks),
         "chain": _chain(leaving.chain, show_values) if leaving.chain else None,
     }
 

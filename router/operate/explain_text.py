@@ -172,6 +172,9 @@ class _Page:
         settings = self._config.destinations[leaving.destination]
         negotiated = _forms(leaving, isinstance(settings, DicomDestination))
         yield _indented(f"{to}, {negotiated}", depth=6)
+        if leaving.fallbacks:
+            others = ", or if that is down too ".join(leaving.fallbacks)
+            yield _indented(f"while that is down, to its fallback {others}", _QUIET, depth=10)
         if leaving.chain:
             yield _indented(self._steps(leaving.chain), depth=10)
             yield from self._outcome(leaving.chain, depth=10)

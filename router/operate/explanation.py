@@ -43,6 +43,7 @@ class Leaving:
     `left_out` says why nothing goes there, if so. `chain` is what the destination's own one makes
     of it; `transfer_syntaxes` are those it may leave in, best first, as it came in first of all
     where nothing is configured. `added_by` is the plugin whose idea it was, if it was one's.
+    `fallbacks` take over while it is down, each while those before it are down as well.
     """
 
     destination: str
@@ -50,6 +51,7 @@ class Leaving:
     transfer_syntaxes: tuple[str, ...]
     added_by: str = ""
     left_out: str = ""
+    fallbacks: tuple[str, ...] = ()
     chain: Explained | None = None
 
     @property

@@ -35,11 +35,11 @@ from router.spool.spool import Spool
 from router.spool.study_records import StudyCopy, StudyOutcome, StudyTask
 
 __all__ = [
+    "COMPUTED",
     "Arrival",
     "Asked",
     "Attempt",
     "AttemptOutcome",
-    "COMPUTED",
     "Candidate",
     "CopyOutcome",
     "CopyTask",

@@ -28,17 +28,17 @@ class DestinationSummary:
     """
 
     destination: str
-    queued: int
-    sending: int
-    held: int
-    studies_waiting: int
-    bytes_waiting: int
-    oldest: datetime | None
-    last_success: datetime | None
-    failing_since: datetime | None
-    last_status: int | None
-    last_comment: str
-    paused: bool
+    queued: int = 0
+    sending: int = 0
+    held: int = 0
+    studies_waiting: int = 0
+    bytes_waiting: int = 0
+    oldest: datetime | None = None
+    last_success: datetime | None = None
+    failing_since: datetime | None = None
+    last_status: int | None = None
+    last_comment: str = ""
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

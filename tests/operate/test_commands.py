@@ -123,9 +123,14 @@ def test_where_no_router_ever_ran(config, command):
     )
 
 
-def test_a_queue_without_a_router(config):
+def test_a_queue_without_a_router_has_every_destination(config):
     (config.parent / "spool").mkdir()
-    assert run("status").stdout.startswith("No router runs on ")
+    status = run("status").stdout
+    assert status.startswith("No router runs on ")
+    for name in ("pacs", "vna"):
+        assert f"\n{name} (" in status
+    (listed, *_) = json.loads(run("status", "--json").stdout)["summary"]["destinations"]
+    assert (listed["queued"], listed["last_success"]) == (0, None)
     assert run("queue", "list").stdout == "0 rows\n"
     assert json.loads(run("queue", "list", "--json").stdout) == []
     for action, said in (("retry", "due now"), ("hold", "held"), ("release", "released")):

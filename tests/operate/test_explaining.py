@@ -240,6 +240,17 @@ def test_destinations_that_a_plugin_adds_are_named_with_the_plugin(home, researc
     ]
 
 
+def test_fallbacks_are_told_in_the_order_they_take_over(home, research):
+    falls = SITE.replace("port: 104}", "port: 104, fallback: ai}", 1).replace(
+        "AI, host: 10.1.1.1", "AI, fallback: vna, host: 10.1.1.1"
+    )
+    (home / "site.yaml").write_text(falls)
+    way, *_ = explain(research, *SENT)["routes"]
+    assert [each["fallbacks"] for each in way["leaving"]] == [["ai", "vna"], ["vna"]]
+    told = run("explain", "site.yaml", research, *SENT).stdout
+    assert "while that is down, to its fallback ai, or if that is down too vna" in told
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
