@@ -67,8 +67,9 @@ class Number:
 
     def matches(self, value: str) -> bool:
         amount = measure(value, self.vr)
-        if amount is None:
-            return False
+        return amount is not None and self.includes(amount)
+
+    def includes(self, amount: float) -> bool:
         match self.operator:
             case "<":
                 return amount < self.value
@@ -90,7 +91,10 @@ class Range:
 
     def matches(self, value: str) -> bool:
         amount = measure(value, self.vr)
-        return amount is not None and self.low <= amount <= self.high
+        return amount is not None and self.includes(amount)
+
+    def includes(self, amount: float) -> bool:
+        return self.low <= amount <= self.high
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ from router.routing.completer import Completer
 from router.routing.facts import Facts
 from router.routing.failures import HookFailed
 from router.routing.generation import Generation, build_generation
-from router.routing.matching import Match, Routes
 from router.routing.outgoing import DestinationHooks
 from router.routing.plugins import PluginError, forget_modules, known_plugins, load_plugin
 from router.routing.pool import WorkerPool
 from router.routing.processes import default_workers
 from router.routing.processor import Processor
+from router.routing.routes import Match, Routes
 from router.routing.spec import ChainSpec
 
 __all__ = [

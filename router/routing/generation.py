@@ -9,7 +9,7 @@ from router.config import ChainEntry, PluginDestination
 from router.instance import Destination
 from router.routing.build import Plugins
 from router.routing.check import QUERY_HOOKS, hooks_in, with_hooks
-from router.routing.matching import Routes
+from router.routing.routes import Routes
 from router.routing.spec import chain_spec, worker_specs
 
 if TYPE_CHECKING:

@@ -1,56 +1,26 @@
-"""Which routes an instance takes: each `when` compiled once, each element decoded at most once."""
+"""Conditions compiled: each `when` once, each element decoded at most once."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, TypeAlias
 
 from pydicom.datadict import dictionary_VR
 
 from router.config import when as w
-from router.routing.facts import Facts, character_sets, fold, name_forms
+from router.routing.facts import Facts, fold, name_forms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from datetime import datetime
     from zoneinfo import ZoneInfo
 
-    from router.config import Config, Route
-    from router.dataset import Path, Scan
+    from router.dataset import Path
     from router.instance import Association, Instance
 
 
 Predicate: TypeAlias = "Callable[[Facts], bool]"
-
-
-@dataclass(frozen=True)
-class Match:
-    """A route that applies, and to what."""
-
-    route: Route
-    facts: Facts
-
-
-class Routes:
-    """The routes of one configuration, in file order."""
-
-    def __init__(self, config: Config) -> None:
-        self._routes: list[tuple[Route, Predicate]] = []
-        self._otherwise: list[Route] = []
-        for route in config.routes:
-            if isinstance(route.when, str):
-                self._otherwise.append(route)
-            else:
-                self._routes.append((route, predicate(route.when, config.timezone)))
-        self.character_sets = character_sets(config)
-
-    def match(self, association: Association, scan: Scan, received: datetime) -> list[Match]:
-        """The routes that apply, in file order; those for `otherwise` when no other does."""
-        facts = Facts(association, scan, received)
-        found = [Match(route, facts) for route, applies in self._routes if applies(facts)]
-        return found or [Match(route, facts) for route in self._otherwise]
 
 
 def predicate(when: w.When | None, timezone: ZoneInfo | None = None) -> Predicate:
@@ -117,47 +87,59 @@ def _any_of(found: Iterable[Predicate]) -> Predicate:
 
 def _element_tests(element: w.Element) -> Iterator[Predicate]:
     path = element.path
-    is_name = _vr(path) == "PN"
+    named = is_name(path)
     words: set[str] = set()
     for test in element.tests:
         match test:
             case w.Exists(present):
                 yield _element_exists(path, present)
             case w.Text(pattern, exact=False):
-                text = _as_compared(pattern, is_name)
+                text = as_compared(pattern, named)
                 if "*" in text or "?" in text:
-                    yield _any_text(path, is_name, glob(text))
+                    yield _any_text(path, named, glob(text))
                 else:
                     words.add(text)
             case w.Listed(values=listed, exact=False):
-                words.update(_as_compared(value, is_name) for value in listed)
+                words.update(as_compared(value, named) for value in listed)
+            case w.Number(vr=vr) | w.Range(vr=vr):
+                yield _any_amount(path, vr, test.includes)
+            case w.Number(vr=vr) | w.Range(vr=vr):
+                yield _any_amount(path, vr, test.includes)
             case w.TimeOfDay():
                 raise ValueError(f"{element.position}: a time of day is no test of an element")
             case _:
                 yield _any_value(path, test.matches)
     if words:
-        yield _one_of(path, is_name, frozenset(words))
+        yield _one_of(path, named, frozenset(words))
 
 
-def _as_compared(text: str, is_name: bool) -> str:
+def as_compared(text: str, named: bool) -> str:
     """What a rule says, as `Facts.folded` has what an element says."""
-    return next(name_forms(fold(text))) if is_name else fold(text)
+    return next(name_forms(fold(text))) if named else fold(text)
 
 
 def _element_exists(path: Path, present: bool) -> Predicate:
     return lambda facts: (facts.values(path) is not None) == present
 
 
-def _any_text(path: Path, is_name: bool, pattern: re.Pattern[str]) -> Predicate:
-    return lambda facts: any(map(pattern.match, facts.folded(path, is_name)))
+def _any_text(path: Path, named: bool, pattern: re.Pattern[str]) -> Predicate:
+    return lambda facts: any(map(pattern.match, facts.folded(path, named)))
 
 
 def _any_value(path: Path, meets: Callable[[str], bool]) -> Predicate:
     return lambda facts: any(map(meets, filter(str.strip, facts.values(path) or ())))
 
 
-def _one_of(path: Path, is_name: bool, words: frozenset[str]) -> Predicate:
-    return lambda facts: not words.isdisjoint(facts.folded(path, is_name))
+def _any_amount(path: Path, vr: str, includes: Callable[[float], bool]) -> Predicate:
+    return lambda facts: any(map(includes, facts.measured(path, vr)))
+
+
+def _any_amount(path: Path, vr: str, includes: Callable[[float], bool]) -> Predicate:
+    return lambda facts: any(map(includes, facts.measured(path, vr)))
+
+
+def _one_of(path: Path, named: bool, words: frozenset[str]) -> Predicate:
+    return lambda facts: not words.isdisjoint(facts.folded(path, named))
 
 
 def _association_tests(
@@ -201,9 +183,11 @@ def glob(pattern: str) -> re.Pattern[str]:
     return re.compile(rf"(?s:{first}{parts}.*{middle[-1]})\Z")
 
 
-def _vr(path: Path) -> str:
+@lru_cache(1024)
+def is_name(path: Path) -> bool:
+    """Whether what the path leads to is a person name, which is compared in all its forms."""
     step = path.steps[-1]
     try:
-        return dictionary_VR(step.tag) if step.creator is None else ""
+        return step.creator is None and dictionary_VR(step.tag) == "PN"
     except KeyError:
-        return ""
+        return False

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from router.config import ConfigError, load
 from router.dataset import Scanner, open_dataset, scan_segments, segments
-from router.routing.matching import Routes
+from router.routing.routes import Routes
 from router.wire import AcceptorLimits, Pace, WireError, command
 from router.wire.errors import ConnectionLost, ProtocolViolation
 from router.wire.limits import RECEIVE_BUFFER_MAXIMUM
