@@ -86,8 +86,9 @@ class Actions:
         """The ledger's, which knows destinations by what went there, with all there are."""
         found = self.spool.ledger.summary()
         there = {each.destination: each for each in found.destinations}
-        names = sorted(there.keys() | self.config.destinations.keys())
-        everywhere = tuple(there.get(name) or DestinationSummary(destination=name) for name in names)
+        for name in self.config.destinations:
+            there.setdefault(name, DestinationSummary(destination=name))
+        everywhere = tuple(there[name] for name in sorted(there))
         return replace(found, destinations=everywhere)
 
     def list(self, limit: int = 1000, **selection: str | None) -> Json:
