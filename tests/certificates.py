@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 _DAY = timedelta(days=1)
@@ -35,12 +36,12 @@ class Issued:
 class Authority:
     """Issues and revokes; `trust` is its own certificate, `revoked` its list."""
 
-    def __init__(self, directory: Path, name: str = "Hospital CA") -> None:
+    def __init__(self, directory: Path, name: str = "Hospital CA", *, days: float = 60) -> None:
         directory.mkdir(exist_ok=True)
         self._directory = directory
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name(name)
-        builder = self._builder(self._name, self._key, 1).add_extension(
+        builder = self._builder(self._name, self._key, days).add_extension(
             x509.BasicConstraints(ca=True, path_length=None), critical=True
         )
         self.trust = directory / f"{name}.pem"
@@ -48,14 +49,22 @@ class Authority:
         self.trust.write_bytes(_pem(builder.sign(self._key, hashes.SHA256())))
         self.revoke()
 
-    def issue(self, name: str, *, days: int = 1, organization: str = "Hospital") -> Issued:
-        """For `localhost` and 127.0.0.1; expired where `days` is negative."""
+    def issue(
+        self,
+        name: str,
+        *,
+        days: float = 60,
+        organization: str = "Hospital",
+        names: Sequence[x509.GeneralName] | None = None,
+    ) -> Issued:
+        """For `localhost` and 127.0.0.1, or these names; expired where `days` is negative."""
         key = ec.generate_private_key(ec.SECP256R1())
-        names = [
-            x509.DNSName("localhost"),
-            x509.DNSName(f"{name.lower()}.hospital"),
-            x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
-        ]
+        if names is None:
+            names = [
+                x509.DNSName("localhost"),
+                x509.DNSName(f"{name.lower()}.hospital"),
+                x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+            ]
         certificate = (
             self._builder(_name(name, organization), key, days)
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
@@ -71,13 +80,14 @@ class Authority:
         )
         return Issued(path, private, certificate)
 
-    def revoke(self, *certificates: Issued) -> None:
+    def revoke(self, *certificates: Issued, days: float = 60) -> None:
+        """Write the list anew; expired where `days` is negative."""
         now = datetime.now(UTC)
         builder = (
             x509.CertificateRevocationListBuilder()
             .issuer_name(self._name)
-            .last_update(now - _DAY)
-            .next_update(now + _DAY)
+            .last_update(now - 3 * _DAY)
+            .next_update(now + days * _DAY)
         )
         for each in certificates:
             revoked = x509.RevokedCertificateBuilder().serial_number(each.of.serial_number)
@@ -86,7 +96,7 @@ class Authority:
         self.revoked.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
 
     def _builder(
-        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, days: int
+        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, days: float
     ) -> x509.CertificateBuilder:
         now = datetime.now(UTC)
         return (

@@ -65,7 +65,7 @@ PLACES = {
     "apsw": ("router.spool",),
     "blake3": ("router.spool.digest",),
     "click": ("router.operate",),
-    "cryptography": ("router.plugins.deidentify.reversal",),
+    "cryptography": ("router.config.expiry", "router.plugins.deidentify.reversal"),
     "gdcm": ("router.dataset.decoders",),
     "numpy": (
         *("router.dataset.pixels", "router.instance", "router.plugins"),
@@ -165,8 +165,8 @@ def test_a_part_imports_only_what_the_design_puts_below_it():
 
 
 def test_plugins_import_the_router_and_pydicom_only():
-    """And each other, and a library that is theirs alone: `test_every_library_has_its_place`."""
-    own = {name for name, places in PLACES.items() if all("plugins." in each for each in places)}
+    """And each other, and a library that has its place there: `test_every_library_has_its_place`."""
+    own = {name for name, places in PLACES.items() if any("plugins." in each for each in places)}
 
     def wrong() -> Iterator[tuple[Module, int, str]]:
         for module in PLUGINS:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import socket
 import stat
 from collections.abc import Callable
+from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, TypeAlias
 
+from router.config.expiry import expiring
 from router.config.lints_of_conditions import condition_lints, deidentifies
 from router.config.mistakes import Mistake
 from router.config.model import DicomDestination
@@ -38,6 +40,7 @@ def find_lints(root: Section, config: Config, has_hook: HasHook | None) -> Itera
     yield from _waited_for_in_vain(root, config)
     yield from _told_to_everybody(root, config)
     yield from _never_shown(root, config)
+    yield from _expiring(root, config)
 
 
 def _leading_nowhere(root: Section, config: Config, has: HasHook) -> Iterator[Mistake]:
@@ -126,6 +129,16 @@ def _told_to_everybody(root: Section, config: Config) -> Iterator[Mistake]:
             tls, part = getattr(owners[name], "tls", None), section.get("tls")
             if tls and tls.key and isinstance(part, Section) and (node := part.get("key")):
                 yield from _readable(node, tls.key.path)
+
+
+def _expiring(root: Section, config: Config) -> Iterator[Mistake]:
+    """Certificates and revocation lists that will soon not do any more."""
+    for each in expiring(config, datetime.now(UTC)):
+        node: Node | None = root
+        for key in each.place:
+            node = node.get(key) if isinstance(node, Section) else None
+        if node is not None:
+            yield _lint(node, str(each))
 
 
 def _never_shown(root: Section, config: Config) -> Iterator[Mistake]:

@@ -77,7 +77,7 @@ class Actions:
             },
             "expiring": [
                 {"key": ".".join(each.place), "stage": each.stage, "says": str(each)}
-                for each in expiring(self.config, now)
+                for each in expiring(self.config, datetime.now(UTC))
             ],
             "summary": plain(self._summary()),
         }

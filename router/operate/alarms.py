@@ -1,4 +1,6 @@
-"""Somebody is told when a destination fails, or deliveries wait for it, for too long."""
+"""Somebody is told when a destination fails, or deliveries wait for it, for too long; and when what
+TLS needs is about to expire.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +17,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
+from router.config.expiry import OVER, expiring
 from router.config.schedule import is_open
 from router.spool import SpoolError
 
@@ -48,6 +51,26 @@ class Alarm:
     after: float
     status: int | None
 
+    def __str__(self) -> str:
+        return (
+            f"{self.event} destination={self.destination} since={self.since} "
+            f"after={self.after:.0f}s "
+            f"status={'-' if self.status is None else f'0x{self.status:04X}'}"
+        )
+
+
+@dataclass(frozen=True)
+class ExpiryAlarm:
+    """A certificate or revocation list should be renewed; `key` is where it is used."""
+
+    event: Literal["tls.expiring", "tls.expired"]
+    key: str
+    file: str
+    until: str
+
+    def __str__(self) -> str:
+        return f"{self.event} key={self.key} file={self.file} until={self.until}"
+
 
 class Alarms(threading.Thread):
     """Looks now and then, and tells each alarm once for each time in `alerts.after`."""
@@ -62,6 +85,7 @@ class Alarms(threading.Thread):
         self._told: dict[str, int] = {}  # how many of `after`, by destination
         self._full: set[str] = set()  # destinations that went without since the last look
         self._discarded: dict[str, datetime] = {}  # when that was last told
+        self._expiring: dict[object, int] = {}  # the stage that was told of what is to be renewed
         self._wake = threading.Event()
         self._stopping = False
         ledger.subscribe(self._heard)
@@ -98,8 +122,27 @@ class Alarms(threading.Thread):
         self._stopping = True
         self._wake.set()
 
-    def look(self, now: datetime) -> list[Alarm]:
+    def look(self, now: datetime) -> list[Alarm | ExpiryAlarm]:
         """What has to be told now."""
+        return [*self._look_at_destinations(now), *self._look_at_files(now)]
+
+    def _look_at_files(self, now: datetime) -> list[ExpiryAlarm]:
+        """Certificates and lists, each when it has come nearer to its end than was told."""
+        found = expiring(self._config, now)
+        before = self._expiring
+        self._expiring = {(each.place, each.file): each.stage for each in found}
+        return [
+            ExpiryAlarm(
+                "tls.expired" if each.stage == OVER else "tls.expiring",
+                ".".join(each.place),
+                each.file,
+                each.until.isoformat(),
+            )
+            for each in found
+            if each.stage > before.get((each.place, each.file), 0)
+        ]
+
+    def _look_at_destinations(self, now: datetime) -> list[Alarm]:
         for name, settings in self._config.destinations.items():
             if not is_open(settings.schedule, now.astimezone(self._config.timezone)):
                 self._opened[name] = now
@@ -136,13 +179,9 @@ class Alarms(threading.Thread):
         return Alarm(event, waiting.destination, since.isoformat(), after, waiting.last_status)
 
 
-def tell(alarm: Alarm, alerts: Alerts, directory: Path) -> None:
+def tell(alarm: Alarm | ExpiryAlarm, alerts: Alerts, directory: Path) -> None:
     """Log an alarm and give it to the command and the webhook, as JSON; failures are logged."""
-    log.error(
-        "%s destination=%s since=%s after=%.0fs status=%s",
-        alarm.event, alarm.destination, alarm.since, alarm.after,
-        "-" if alarm.status is None else f"0x{alarm.status:04X}",
-    )  # fmt: skip
+    log.error("%s", alarm)
     text = json.dumps(asdict(alarm)).encode()
     if alerts.command:
         _run(alerts.command, text, directory)

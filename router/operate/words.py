@@ -22,6 +22,7 @@ def needs_attention(status: Status, now: datetime | None = None) -> list[str]:
     return [
         *_storage(status),
         *_configuration(status, now),
+        *(f"{each['key']}: {each['says']}" for each in status.get("expiring", ())),
         *(
             sentence
             for destination in summary["destinations"]

@@ -11,8 +11,9 @@ import pytest
 
 from router.config import load
 from router.operate import alarms as module
-from router.operate.alarms import Alarm, Alarms, tell
+from router.operate.alarms import Alarm, Alarms, ExpiryAlarm, tell
 from router.spool import Attempt, PlannedCopy, Spool
+from tests.certificates import Authority
 from tests.spool.making import accept, planned
 
 NOW = datetime(2024, 3, 6, 12, 0, tzinfo=UTC)  # a Wednesday
@@ -95,6 +96,46 @@ def test_that_a_destination_goes_without_is_told_once_an_hour(spool, tmp_path):
         (0, "delivery.discarded", "pacs"),
         (61, "delivery.discarded", "pacs"),
     ]
+
+
+def test_what_tls_needs_is_told_each_time_it_has_come_nearer_to_its_end(spool, tmp_path):
+    authority = Authority(tmp_path / "ca", days=400)
+    files = ("certificate: ca/router.pem", "key: ca/router.key", "client_certificate: none")
+
+    def renewed(days: float):
+        authority.issue("router", days=days)
+        listeners = f"listeners: {{main: {{bind: 127.0.0.1, tls: {{{', '.join(files)}}}}}}}\n"
+        (tmp_path / "config.yaml").write_text(listeners)
+        return load(tmp_path / "config.yaml")
+
+    now = datetime.now(UTC)
+    watch = Alarms(spool.ledger, renewed(400), tmp_path)
+    told = []
+    for days in (0, 369, 371, 372, 394, 395, 401, 402):
+        told += [(days, alarm) for alarm in watch.look(now + timedelta(days=days))]
+    assert [(days, alarm.event, alarm.file) for days, alarm in told] == [
+        (371, "tls.expiring", "router.pem"),
+        (394, "tls.expiring", "router.pem"),
+        (401, "tls.expired", "router.pem"),
+    ]
+    assert {alarm.key for _, alarm in told} == {"listeners.main.tls.certificate"}
+    watch.follow(renewed(800))
+    assert watch.look(now + timedelta(days=402)) == []
+    assert len(watch.look(now + timedelta(days=801))) == 1
+
+
+def test_an_expiry_is_logged_and_told_as_json(tmp_path, caplog):
+    alarm = ExpiryAlarm("tls.expired", "listeners.a.tls.trust", "ca.pem", NOW.isoformat())
+    tell(alarm, configured(tmp_path, alerts="{command: [sh, -c, 'cat > told']}").alerts, tmp_path)
+    assert [record.message for record in caplog.records] == [
+        f"tls.expired key=listeners.a.tls.trust file=ca.pem until={NOW.isoformat()}"
+    ]
+    assert json.loads((tmp_path / "told").read_text()) == {
+        "event": "tls.expired",
+        "key": "listeners.a.tls.trust",
+        "file": "ca.pem",
+        "until": NOW.isoformat(),
+    }
 
 
 def test_a_command_gets_it_as_json_and_no_shell_sees_it(tmp_path):

@@ -141,6 +141,24 @@ def served_fingerprint(router, authority, who):
         return connection.getpeercert(binary_form=True)
 
 
+def test_an_expired_list_refuses_everybody_and_status_says_so(router, authority, tmp_path):
+    """OpenSSL has no other way: who was revoked since is not known."""
+    ct1 = authority.issue("CT1")
+    associate(router, authority, ct1).release()
+    assert router.ask("status")["expiring"] == []
+    authority.revoke(days=-1)
+    (tmp_path / "list.crl").write_bytes(authority.revoked.read_bytes())
+    router.until(lambda: router.ask("status")["generation"] == 2, "the list is read")
+    with pytest.raises(WireError, match="connection|TLS"):
+        associate(router, authority, ct1)
+    assert "listeners.main.tls.revoked: list.crl has expired on" in router.status()
+    assert "CRL has expired" in router.status()
+    authority.revoke()
+    (tmp_path / "list.crl").write_bytes(authority.revoked.read_bytes())
+    router.until(lambda: not router.ask("status")["expiring"], "the new list is read")
+    associate(router, authority, ct1).release()
+
+
 def test_a_key_that_is_half_written_changes_nothing(router, authority, tmp_path):
     (tmp_path / "ca" / "router.key").write_text("-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2Vw")
     router.until(lambda: router.ask("status")["refused"], "it is refused")
