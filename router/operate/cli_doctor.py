@@ -32,8 +32,9 @@ def doctor(config: Path | None, as_json: bool, repair: bool) -> None:
 def _report(found: dict[str, Any], repaired: bool) -> list[str]:
     if not any(found.values()):
         return ["The ledger is whole, and every file is where it says."]
-    held = "held; restore the file and `queue release`" if repaired else "--repair holds it"
-    removed = "removed" if repaired else "--repair removes it"
+    held, removed = "--repair holds what waits of it", "--repair removes it"
+    if repaired:
+        held, removed = "held; restore the file and `queue release`", "removed"
     return [
         *(
             f"ledger: {problem} (stop the router and restore ledger.db from a backup)"

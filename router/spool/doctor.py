@@ -107,6 +107,9 @@ def _strangers(connection: apsw.Connection, root: Path) -> Iterator[str]:
     for file in root.glob("files/*/*"):
         if not fetch(connection, _KNOWN, (str(file.relative_to(root)),)):
             yield str(file)
+    for file in root.glob("files/*"):
+        if file.is_file() and not file.name.startswith("settled"):
+            yield str(file)
     for workspace in root.glob(f"{WORKSPACES}/*"):
         copy = int(workspace.name) if workspace.name.isdecimal() else -1
         if not fetch(connection, _WORKSPACE, (copy,)):

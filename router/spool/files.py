@@ -210,7 +210,8 @@ class IncomingFile:
 class FileTree:
     """The numbered directories under `SPOOL/files`; the highest takes new files."""
 
-    def __init__(self, root: Path, health: Health) -> None:
+    def __init__(self, root: Path, health: Health, settled: bool = True) -> None:
+        """`settled` is whether there is a ledger that may know what is there."""
         self._root = root
         self._health = health
         self._lock = threading.Lock()
@@ -218,7 +219,7 @@ class FileTree:
         self._files = 0
         root.mkdir(mode=0o700, exist_ok=True)
         self._current = max(self._numbers(), default=0)
-        self._unsettled = self._read_settled()
+        self._unsettled = self._read_settled() if settled else 0
         self._next_directory()
 
     def create(self) -> IncomingFile:

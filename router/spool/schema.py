@@ -7,6 +7,7 @@ through an index of that state only (`deliveries_queued`...), so what is done co
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import apsw
@@ -14,6 +15,7 @@ import apsw
 from router.spool.errors import SpoolError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 VERSION = 7
@@ -176,6 +178,18 @@ Row = tuple[Any, ...]
 def fetch(connection: apsw.Connection, query: str, values: apsw.Bindings = ()) -> list[Row]:
     """All rows of a query."""
     return connection.execute(query, values).fetchall()
+
+
+@contextmanager
+def damage_told(path: Path) -> Iterator[None]:
+    """Raises SpoolError, which says what to do, where SQLite finds the ledger damaged."""
+    try:
+        yield
+    except (apsw.NotADBError, apsw.CorruptError) as error:
+        raise SpoolError(
+            f"{path} is damaged ({error}): stop the router and restore it from a backup, or move "
+            f"{path.name}* away, and what is still in the spool is recorded anew and sent again"
+        ) from error
 
 
 def open_writer(path: Path) -> apsw.Connection:

@@ -28,6 +28,7 @@ from router.spool.errors import SpoolFailed, SpoolFull, SpoolLocked
 from router.spool.files import FileTree, IncomingFile, sync_directory
 from router.spool.health import Health
 from router.spool.journal import encode_record, read_records
+from router.spool.schema import damage_told
 from router.spool.sqlite import SqliteLedger
 
 if TYPE_CHECKING:
@@ -98,7 +99,8 @@ class Spool:
     def open(self) -> None:
         """Take the lock, open the ledger, and clear away what was never acknowledged.
 
-        Raises `SpoolLocked` when another process has it, `SpoolError` when another version's.
+        Raises `SpoolLocked` when another process has it, `SpoolError` when another version's or
+        damaged.
         """
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         sync_directory(str(self.directory.parent))
@@ -108,8 +110,10 @@ class Spool:
             self.workspaces.mkdir(mode=0o700, exist_ok=True)
             shutil.rmtree(self.outgoing, ignore_errors=True)
             self.outgoing.mkdir(mode=0o700)
-            self._files = FileTree(self.directory / "files", self._health)
-            ledger = SqliteLedger(self.directory / "ledger.db", self.directory, self._health)
+            path = self.directory / "ledger.db"
+            self._files = FileTree(self.directory / "files", self._health, path.exists())
+            with damage_told(path):
+                ledger = SqliteLedger(path, self.directory, self._health)
             undo.callback(ledger.close)
             ledger.follow(self._destinations)
             self.ledger = ledger

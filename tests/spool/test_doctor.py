@@ -6,7 +6,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from router.spool import Selection, Spool
+from router.spool import Selection, Spool, SpoolError
 
 from .making import accept, deliver, planned
 
@@ -41,14 +41,16 @@ def test_what_nothing_refers_to_is_found_and_removed_on_request(tmp_path, repair
     [file, _] = closed(tmp_path)
     with Spool(tmp_path / "spool"):
         pass  # all there is is known to be in order: a start does not look at it again
-    orphans = [file.parent / "stranger", tmp_path / "spool" / "workspace" / "4711"]
-    orphans[0].write_bytes(b"left behind")
-    orphans[1].mkdir()
-    (orphans[1] / "header").write_bytes(b"left behind")
+    (workspace := tmp_path / "spool" / "workspace" / "4711").mkdir()
+    (workspace / "header").write_bytes(b"left behind")
+    strangers = [file.parent / "stranger", file.parent.parent / "stranger"]
+    for stranger in strangers:
+        stranger.write_bytes(b"left behind")
+    orphans = [*strangers, workspace]
     with Spool(tmp_path / "spool") as spool:
         found = spool.examine(repair)
         assert sorted(found.orphans) == sorted(map(str, orphans))
-        assert [path.exists() for path in orphans] == [not repair] * 2
+        assert [path.exists() for path in orphans] == [not repair] * 3
         assert bool(spool.examine(False).orphans) is not repair
 
 
@@ -96,3 +98,11 @@ def test_a_damaged_ledger_is_told(tmp_path):
     connection.close()
     with Spool(tmp_path / "spool") as spool:
         assert any("deliveries_queued" in problem for problem in spool.examine(False).ledger)
+
+
+def test_a_ledger_that_cannot_be_read_is_told_with_what_to_do(tmp_path):
+    closed(tmp_path)
+    with (tmp_path / "spool" / "ledger.db").open("r+b") as ledger:
+        ledger.write(b"\xff" * 4096)
+    with pytest.raises(SpoolError, match=r"ledger\.db is damaged .* move ledger\.db\* away"):
+        Spool(tmp_path / "spool").open()

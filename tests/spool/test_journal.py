@@ -62,6 +62,19 @@ def test_kept_instances_without_a_row_get_one_at_the_next_start_once(spool: Spoo
     ]
 
 
+def test_a_new_ledger_gets_all_that_is_in_the_spool(spool: Spool) -> None:
+    file = spool.incoming()
+    for number in (1, 2):
+        spool.keep(file, written(file, spool, number, b"recorded")).result(20)
+    file.close()
+    reopen(spool)  # all there is is known to be in order
+    spool.close()
+    for part in list(spool.directory.glob("ledger.db*")):
+        part.unlink()
+    spool.open()
+    assert [task.sop_instance_uid for task in spool.ledger.claim("pacs", 9)] == ["1.1", "1.2"]
+
+
 def test_everything_an_arrival_says_survives_in_its_record(spool: Spool) -> None:
     file = spool.incoming()
     given = written(file, spool, 1, b"data")

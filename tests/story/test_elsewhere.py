@@ -47,6 +47,6 @@ def test_what_waits_goes_elsewhere_and_what_was_delivered_goes_again(
     lost.unlink()
     ill = router.command("doctor")
     assert ill.returncode == 1
-    assert f"in {lost}: its file is gone; --repair holds it" in ill.stdout
+    assert f"in {lost}: its file is gone; --repair holds what waits of it" in ill.stdout
     assert router.command("doctor", "--repair").returncode == 1
     assert router.command("doctor").returncode == 0
