@@ -165,7 +165,7 @@ def test_a_part_imports_only_what_the_design_puts_below_it():
 
 
 def test_plugins_import_the_router_and_pydicom_only():
-    """And each other, and a library that has its place there: `test_every_library_has_its_place`."""
+    """And each other, and a library whose place it is: `test_every_library_has_its_place`."""
     own = {name for name, places in PLACES.items() if any("plugins." in each for each in places)}
 
     def wrong() -> Iterator[tuple[Module, int, str]]:
