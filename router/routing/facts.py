@@ -6,7 +6,6 @@ import unicodedata
 from typing import TYPE_CHECKING, TypeAlias
 
 from router.config.measures import measure
-from router.config.measures import measure
 from router.dataset import values
 
 if TYPE_CHECKING:
@@ -43,7 +42,6 @@ class Facts:
         self._decoded: dict[str, tuple[str, ...] | None] = {}
         self._folded: dict[str, tuple[str, ...]] = {}
         self._measured: dict[tuple[str, str], tuple[float, ...]] = {}
-        self._measured: dict[tuple[str, str], tuple[float, ...]] = {}
 
     @classmethod
     def of(cls, instance: Instance) -> Facts:
@@ -68,15 +66,6 @@ class Facts:
             if is_name:
                 texts = [form for text in texts for form in name_forms(text)]
             return self._folded.setdefault(path.text, tuple(filter(None, texts)))
-
-    def measured(self, path: Path, vr: str) -> tuple[float, ...]:
-        """The values that read as an amount, date, time or age of that VR, on its scale."""
-        try:
-            return self._measured[path.text, vr]
-        except KeyError:
-            amounts = (measure(value, vr) for value in self.values(path) or ())
-            found = tuple(amount for amount in amounts if amount is not None)
-            return self._measured.setdefault((path.text, vr), found)
 
     def measured(self, path: Path, vr: str) -> tuple[float, ...]:
         """The values that read as an amount, date, time or age of that VR, on its scale."""

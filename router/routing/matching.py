@@ -103,8 +103,6 @@ def _element_tests(element: w.Element) -> Iterator[Predicate]:
                 words.update(as_compared(value, named) for value in listed)
             case w.Number(vr=vr) | w.Range(vr=vr):
                 yield _any_amount(path, vr, test.includes)
-            case w.Number(vr=vr) | w.Range(vr=vr):
-                yield _any_amount(path, vr, test.includes)
             case w.TimeOfDay():
                 raise ValueError(f"{element.position}: a time of day is no test of an element")
             case _:
@@ -128,10 +126,6 @@ def _any_text(path: Path, named: bool, pattern: re.Pattern[str]) -> Predicate:
 
 def _any_value(path: Path, meets: Callable[[str], bool]) -> Predicate:
     return lambda facts: any(map(meets, filter(str.strip, facts.values(path) or ())))
-
-
-def _any_amount(path: Path, vr: str, includes: Callable[[float], bool]) -> Predicate:
-    return lambda facts: any(map(includes, facts.measured(path, vr)))
 
 
 def _any_amount(path: Path, vr: str, includes: Callable[[float], bool]) -> Predicate:
