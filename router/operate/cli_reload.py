@@ -122,7 +122,8 @@ def _roll_back_offline(path: Path, directory: Path, number: int | None) -> Any: 
         if number is None:
             raise ValueError("there is no earlier generation in the history")
         texts = kept.texts(number)
-        write_back(texts, {each: each.read_bytes() for each in texts if each.is_file()})
+        there = {each: each.read_bytes() for each in texts if each.is_file()}
+        write_back(texts, there, kept.access(number))
     except (ValueError, OSError) as error:
         fail(str(error))
     return {"result": "written", "number": number, "reason": "", "mistakes": ""}

@@ -9,7 +9,7 @@ import shutil
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,10 +19,19 @@ if TYPE_CHECKING:
 _KEPT = 100  # configurations, the one in effect among them
 
 
+class Access(NamedTuple):
+    """Whose a file is, and who may do what with it, as numbers."""
+
+    mode: int
+    owner: int
+    group: int
+
+
 @dataclass(frozen=True)
 class Entry:
     """One configuration that was tried; `files` are its YAML and plugin files, the main one first,
-    `changed` those of them that were others before. `who` owns what changed.
+    `changed` those of them that were others before. `who` owns what changed; `access` is each
+    file's, null where it was gone by then.
     """
 
     number: int
@@ -34,6 +43,7 @@ class Entry:
     digest: str
     files: tuple[str, ...]
     changed: tuple[str, ...]
+    access: tuple[Access | None, ...] = ()
 
 
 class History:
@@ -96,6 +106,12 @@ class History:
             Path(file): (path / str(index)).read_bytes() for index, file in enumerate(entry.files)
         }
 
+    def access(self, number: int) -> dict[Path, Access]:
+        """The access of its files that is remembered, for those that are gone."""
+        entry = _read(self._path(number))
+        pairs = zip(entry.files, entry.access, strict=False) if entry else ()
+        return {Path(file): access for file, access in pairs if access}
+
     def _write(
         self,
         number: int,
@@ -117,6 +133,7 @@ class History:
             digest=files.digest.hex(),
             files=tuple(str(path) for path in texts),
             changed=tuple(str(path) for path in [*changed, *(before.keys() - texts.keys())]),
+            access=tuple(map(_access, texts)),
         )
         new = self._directory / f".{number}"
         shutil.rmtree(new, ignore_errors=True)
@@ -133,16 +150,22 @@ class History:
         return sorted(path for path in self._directory.glob("[0-9]*") if path.name.isdecimal())
 
 
-def write_back(texts: Mapping[Path, bytes], now: Mapping[Path, bytes]) -> None:
+def write_back(
+    texts: Mapping[Path, bytes],
+    now: Mapping[Path, bytes],
+    access: Mapping[Path, Access] | None = None,
+) -> None:
     """Put these files in the place of those there are `now`; what is too many is renamed, so that
-    no `include` finds it. Raises OSError, and nothing is changed then.
+    no `include` finds it. One that is gone gets the `access` given, if we may.
+
+    Raises OSError, and nothing is changed then.
     """
     undo: list[tuple[Path, bytes | None]] = []
     try:
         for path, text in texts.items():
             if now.get(path) != text:
                 undo.append((path, now.get(path)))
-                _replace(path, text)
+                _replace(path, text, (access or {}).get(path))
         for path in now.keys() - texts.keys():
             undo.append((path, now[path]))
             path.rename(_aside(path))
@@ -157,17 +180,24 @@ def _aside(path: Path) -> Path:
     return path.with_name(f"{path.name}.rolled-back")
 
 
-def _replace(path: Path, text: bytes) -> None:
-    """As an editor does: behind a symbolic link, with the mode and owner there are."""
+def _replace(path: Path, text: bytes, remembered: Access | None = None) -> None:
+    """As an editor does: behind a symbolic link, with the mode and owner there are or were."""
     target = path.resolve()
     new = target.with_name(f".{target.name}.new")
     _write(new, text)
-    if target.exists():
-        there = target.stat()
-        os.chmod(new, there.st_mode & 0o7777)
+    if access := _access(target) or remembered:
+        os.chmod(new, access.mode)
         if os.geteuid() == 0:
-            os.chown(new, there.st_uid, there.st_gid)
+            os.chown(new, access.owner, access.group)
     new.replace(target)
+
+
+def _access(path: Path) -> Access | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return Access(found.st_mode & 0o7777, found.st_uid, found.st_gid)
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -180,7 +210,9 @@ def _write(path: Path, content: bytes) -> None:
 def _read(path: Path) -> Entry | None:
     try:
         found = json.loads((path / "record.json").read_bytes())
-        return Entry(**found | {key: tuple(found[key]) for key in ("files", "changed")})
+        read = {key: tuple(found[key]) for key in ("files", "changed")}
+        access = (each and Access(*each) for each in found.get("access", ()))
+        return Entry(**found | read | {"access": tuple(access)})
     except (OSError, ValueError, LookupError, TypeError):
         return None
 

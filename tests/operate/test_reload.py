@@ -271,9 +271,18 @@ def test_history_and_rollback_byte_for_byte(run_router):
     assert router.config.read_text() == written(to="other")
 
 
+def access(path):
+    found = path.stat()
+    return found.st_mode, found.st_uid, found.st_gid
+
+
 def test_a_deleted_file_is_brought_back_whether_or_not_a_router_runs(run_router):
     router = run_router(written())
     router.config.write_text(written(to="other"))
+    router.config.chmod(0o640)
+    if os.geteuid() == 0:
+        os.chown(router.config, 12345, 54321)
+    as_it_was = access(router.config)
     reload(router)
     router.config.unlink()
     assert router.command("history", check=True).stdout.count(" applied ") == 2
@@ -285,6 +294,7 @@ def test_a_deleted_file_is_brought_back_whether_or_not_a_router_runs(run_router)
     done = router.command("rollback")
     assert done.stdout == "generation 2 is written back; no router runs\n"
     assert router.config.read_text() == written(to="other")
+    assert access(router.config) == as_it_was
 
 
 def test_a_file_that_never_was_has_no_history(run_router):
