@@ -110,7 +110,7 @@ class Reloading:
             wanted = self._earlier(number)
             texts = self._history.texts(wanted)
             there = _as_they_are({*self._in_effect.texts, *self._tried.texts, *texts})
-            write_back(texts, there)
+            write_back(texts, there, self._history.access(wanted))
             outcome = self.reload(f"rollback {wanted}")
             if outcome.result == "refused":
                 write_back(there, texts)
