@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from router.instance import Association
 from router.query.conversation import opened
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from router.query.conversation import Ask, Conversation, Inquiring
     from router.query.identifier import Identifier
+    from router.query.sharing import Share
     from router.query.upstream import Upstream
     from router.routing import Generation
     from router.spool import Retrieve
@@ -39,7 +40,6 @@ class Asking:
     def __init__(
         self,
         sop_class_uid: str,
-        identifier: Identifier,
         retrieve: Retrieve,
         next_message_id: Callable[[], int],
         receive: Callable[[Association], Receiving],
@@ -47,22 +47,25 @@ class Asking:
         accepted: Mapping[tuple[str, str], int],
     ) -> None:
         self._sop_class_uid = sop_class_uid
-        self._identifier = identifier
         self._retrieve = retrieve
         self._next_message_id = next_message_id
         self._receive = receive
         self._listener = listener
         self._accepted = accepted
+        self.syntaxes: dict[int, str] = {}  # that upstreams answer in
         self.touched: Callable[[int], None] = lambda index: None
 
-    def of(self, index: int, who: Upstream) -> Ask:
+    def of(self, index: int, share: Share) -> Ask:
         """What an Asker does first."""
-        ask = self._move if who.retrieve == "move" else self._get
-        return lambda: ask(index, who)
+        ask = self._move if share.who.retrieve == "move" else self._get
+        return lambda: ask(index, share.who, share.identifier)
 
-    def _move(self, _: int, who: Upstream) -> tuple[Conversation, Inquiring]:
-        sop_class_uid, wanted = self._of("move")
+    def _move(
+        self, index: int, who: Upstream, identifier: Identifier
+    ) -> tuple[Conversation, Inquiring]:
+        sop_class_uid, wanted = sibling(self._sop_class_uid, "move"), identifier.transfer_syntax
         with opened(who, sop_class_uid, wanted) as (association, context_id, syntax):
+            self.syntaxes[index] = syntax
             message_id = self._next_message_id()
             # Before it is asked: what it sends may be here before its first response.
             theirs = (who.store_ae_title, who.peer.called_ae_title)
@@ -73,14 +76,18 @@ class Asking:
             return association, association.query(
                 "move",
                 context_id,
-                self._identifier.in_syntax(syntax).data,
+                identifier.in_syntax(syntax).data,
                 move_destination=who.move_to,
                 message_id=message_id,
             )
 
-    def _get(self, index: int, who: Upstream) -> tuple[Conversation, Inquiring]:
+    def _get(
+        self, index: int, who: Upstream, identifier: Identifier
+    ) -> tuple[Conversation, Inquiring]:
+        sop_class_uid, wanted = sibling(self._sop_class_uid, "get"), identifier.transfer_syntax
         stored = contexts_for(self._accepted)
-        with opened(who, *self._of("get"), stored) as (association, context_id, syntax):
+        with opened(who, sop_class_uid, wanted, stored) as (association, context_id, syntax):
+            self.syntaxes[index] = syntax
             receiving = self._receive(self._who(who, association.address))
 
             def store(request: StoreRequest) -> StoreSink | Response:
@@ -90,14 +97,10 @@ class Asking:
             return association, association.query(
                 "get",
                 context_id,
-                self._identifier.in_syntax(syntax).data,
+                identifier.in_syntax(syntax).data,
                 store=store,
                 ended=lambda: receiving.ended("released"),
             )
-
-    def _of(self, service: Literal["move", "get"]) -> tuple[str, str]:
-        """The SOP class, and the transfer syntax that is best."""
-        return sibling(self._sop_class_uid, service), self._identifier.transfer_syntax
 
     def _who(self, who: Upstream, address: str) -> Association:
         return Association(

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from router.wire import QueryResponse, SubOperations
+
+if TYPE_CHECKING:
+    from collections.abc import Set
 
 
 @dataclass
@@ -35,9 +39,14 @@ class Tally:
 
 
 class Announced:
-    """What upstreams have said of how much there is: the highest total each has named."""
+    """What upstreams have said of how much there is: the highest total each has named.
+
+    `named` are those that one could not send, `listed` those that one was asked for one by one.
+    """
 
     def __init__(self) -> None:
+        self.named: set[str] = set()
+        self.listed: set[str] = set()
         self._latest: dict[int, SubOperations] = {}
         self._totals: dict[int, int] = {}
 
@@ -59,6 +68,25 @@ class Announced:
     @property
     def failed(self) -> int:
         return sum(counts.failed for counts in self._latest.values())
+
+    def missing(self, taken: Set[str]) -> Set[str]:
+        """What should have come, and has not come from another one either."""
+        return (self.named | self.listed) - taken
+
+    def refused(self, taken: Set[str], known: Set[str] | None) -> int:
+        """How many did not come at all; `known` is all there is, where that is known."""
+        refused = self.failed - len(self.named & taken)
+        if known is not None:
+            refused = min(refused, len(known - taken))
+        return max(refused, len(self.missing(taken)))
+
+    def extent(self, taken: Set[str], arrivals: int, known: Set[str] | None) -> int:
+        """How many there are, each once, though several upstreams may announce and send it."""
+        refused = self.refused(taken, known)
+        total = self.total - (arrivals - len(taken)) - max(self.failed - refused, 0)
+        if known is not None:
+            total = min(total, len(known | taken))
+        return max(total, len(taken) + refused)
 
     @property
     def summed(self) -> SubOperations | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from router.query.conversation import opened
@@ -11,6 +12,7 @@ from router.query.merging import PATIENT_ID, STUDY
 from router.query.sop_classes import sibling
 from router.query.upstream import Asker, Channel, Failed
 from router.status import SUCCESS
+from router.wire import QueryResponse
 
 if TYPE_CHECKING:
     from router.query.conversation import Ask, Conversation, Inquiring
@@ -23,25 +25,36 @@ _PATIENT_ID = 0x00100020
 _STUDY = 0x0020000D
 
 
-def owners(
-    entry: Entry, sop_class_uid: str, identifier: Identifier, exchange: Exchange
-) -> list[Upstream]:
+@dataclass(frozen=True)
+class Owners:
+    """Upstreams that have what is asked for, and those that may: they did not say."""
+
+    certain: list[Upstream]
+    others: list[Upstream]
+
+    @property
+    def all(self) -> list[Upstream]:
+        return self.certain + self.others
+
+
+def owners(entry: Entry, sop_class_uid: str, identifier: Identifier, exchange: Exchange) -> Owners:
     """The upstreams that had a study when they were last queried; else those that say they do, or
     do not say.
     """
     upstreams, studies = entry.upstreams, identifier.texts(STUDY)
     if len(upstreams) < 2 or not studies:
-        return upstreams
+        return Owners([], upstreams)
     known = [entry.provenance.owners(study) for study in studies]
     if all(known):
         names = frozenset().union(*known)
-        return [who for who in upstreams if who.name in names] or upstreams
+        if found := [who for who in upstreams if who.name in names]:
+            return Owners(found, [])
     return _discover(entry, sibling(sop_class_uid, "find"), identifier, exchange)
 
 
 def _discover(
     entry: Entry, sop_class_uid: str, identifier: Identifier, exchange: Exchange
-) -> list[Upstream]:
+) -> Owners:
     keys: dict[int, tuple[str, str] | None] = {
         _LEVEL: ("CS", "STUDY"),
         _STUDY: ("UI", "\\".join(identifier.texts(STUDY))),
@@ -57,6 +70,7 @@ def _discover(
     for asker in askers:
         asker.start()
     having: set[int] = set()
+    unsure: set[int] = set(range(len(askers)))
     answered: set[int] = set()
     deadline = time.monotonic() + entry.deadline
     try:
@@ -66,8 +80,8 @@ def _discover(
             for index, response in channel.take():
                 if isinstance(response, Failed) or response.is_last:
                     answered.add(index)
-                    if isinstance(response, Failed) or response.status != SUCCESS:
-                        having.add(index)
+                    if isinstance(response, QueryResponse) and response.status == SUCCESS:
+                        unsure.discard(index)
                 else:
                     having.add(index)
             if len(answered) < len(askers):
@@ -77,8 +91,8 @@ def _discover(
         for index, asker in enumerate(askers):
             if index not in answered:
                 asker.interrupt()
-    silent = set(range(len(askers))) - answered
-    return [who for index, who in enumerate(entry.upstreams) if index in having | silent]
+    known = [who for index, who in enumerate(entry.upstreams) if index in having]
+    return Owners(known, [entry.upstreams[index] for index in sorted(unsure - having)])
 
 
 def _asking(who: Upstream, sop_class_uid: str, question: Identifier) -> Ask:

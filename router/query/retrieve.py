@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from router.query.asking import Asking
     from router.query.entry import Entry
     from router.query.sending import Outgoing
-    from router.query.upstream import Upstream
+    from router.query.sharing import Share, Sharing
     from router.spool import Ledger, Retrieve, RetrieveState
     from router.wire import Exchange
 
@@ -47,6 +47,7 @@ class Retrieval:
         outgoing: Outgoing,
         tally: Tally,
         exchange: Exchange,
+        sharing: Sharing,
         *,
         inline: bool,
     ) -> None:
@@ -56,12 +57,13 @@ class Retrieval:
         self._outgoing = outgoing
         self._tally = tally
         self._exchange = exchange
+        self._sharing = sharing
         self._forwarder = None if inline else Forwarder(outgoing, self._all_sent)
         self._channel = Channel(exchange.wake, only_last=True)
         self._announced = Announced()
-        self._upstreams: list[Upstream] = []
+        self._shares: list[Share] = []
+        self._askers: list[Asker] = []
         self._finals: dict[int, QueryResponse | Failed] = {}
-        self._named: set[str] = set()  # what upstreams name as failed
         self._state: RetrieveState | None = None
         self._looked = self._moved = time.monotonic()
         self._said = self._moved - _COUNT_EVERY
@@ -77,26 +79,21 @@ class Retrieval:
 
     def _all_sent(self) -> None:
         """From the forwarder: everything is sent that there is, for now."""
-        if len(self._finals) == len(self._upstreams):
+        if len(self._finals) == len(self._askers):
             self._exchange.wake()
 
-    def run(self, upstreams: list[Upstream], asking: Asking, syntax: str) -> QueryResponse:
+    def run(self, asking: Asking, syntax: str) -> QueryResponse:
         """The last response, in the requestor's transfer syntax."""
-        self._upstreams, self._syntax = upstreams, syntax
-        askers = [
-            Asker(index, who, self._channel, asking.of(index, who), self._entry.deadline)
-            for index, who in enumerate(upstreams)
-        ]
-        asking.touched = lambda index: askers[index].touch()
+        self._asking, self._syntax = asking, syntax
+        asking.touched = lambda index: self._askers[index].touch()
         if self._forwarder is not None:
             self._forwarder.start()
-        for asker in askers:
-            asker.start()
+        self._ask(self._sharing.first)
         try:
-            return self._attend(askers)
+            return self._attend()
         finally:
             self._channel.close()
-            for index, asker in enumerate(askers):
+            for index, asker in enumerate(self._askers):
                 if index not in self._finals:
                     asker.interrupt()
             if self._forwarder is None:
@@ -104,23 +101,31 @@ class Retrieval:
             else:
                 self._forwarder.stop()
 
-    def _attend(self, askers: list[Asker]) -> QueryResponse:
+    def _ask(self, shares: list[Share]) -> None:
+        for share in shares:
+            index, ask = len(self._askers), self._asking.of(len(self._askers), share)
+            asker = Asker(index, share.who, self._channel, ask, self._entry.deadline)
+            self._shares.append(share)
+            self._askers.append(asker)
+            asker.start()
+
+    def _attend(self) -> QueryResponse:
         cancelled, given_up_at = False, math.inf
         while time.monotonic() < given_up_at:
             for index, response in self._channel.take():
                 self._take(index, response)
             if self._exchange.is_over:
-                self._cancel(askers)
+                self._cancel()
                 return QueryResponse(CANCELLED)
             if self._exchange.is_cancelled or self._outgoing.unreachable:
                 if not cancelled:
                     cancelled, given_up_at = True, time.monotonic() + 2 * AFTER_CANCEL
-                    self._cancel(askers)
-                if len(self._finals) == len(askers) and (
+                    self._cancel()
+                if len(self._finals) == len(self._askers) and (
                     self._exchange.is_cancelled or self._is_settled()
                 ):
                     break
-            elif self._is_done(askers):
+            elif self._is_done():
                 break
             self._say()
             sent = False
@@ -128,11 +133,11 @@ class Retrieval:
                 sent = self._outgoing.step(lambda: self._exchange.is_cancelled, self._say)
             if not sent:
                 self._exchange.wait(self._patience())
-            self._note_progress(askers)
+            self._note_progress()
         return self._conclude()
 
-    def _cancel(self, askers: list[Asker]) -> None:
-        for asker in askers:
+    def _cancel(self) -> None:
+        for asker in self._askers:
             asker.cancel()
         if self._forwarder is not None and self._outgoing.unreachable is None:
             self._forwarder.stop()
@@ -148,23 +153,29 @@ class Retrieval:
         self._announced.note(index, response)
         if response.is_last:
             self._finals[index] = response
-            self._named |= named_in(response, self._syntax)
+            self._announced.named |= named_in(response, self._asking.syntaxes.get(index, ""))
+            if self._shares[index].is_listed:
+                self._announced.listed |= self._shares[index].instances
 
-    def _note_progress(self, askers: list[Asker]) -> None:
+    def _note_progress(self) -> None:
         """Arrivals show that upstreams are at work, though they may say nothing."""
         marks = (self._retrieve.arrivals, self._tally.settled, len(self._finals))
         if marks != self._marks:
             if marks[0] != self._marks[0]:
-                for asker in askers:
+                for asker in self._askers:
                     asker.touch()
             self._marks, self._moved = marks, time.monotonic()
 
-    def _is_done(self, askers: list[Asker]) -> bool:
-        if len(self._finals) < len(askers):
+    def _is_done(self) -> bool:
+        if len(self._finals) < len(self._askers):
             return False
         quiet = time.monotonic() - self._moved
         if self._retrieve.arrivals < self._announced.sent and quiet < self._entry.deadline:
             return False  # some answer first and send then
+        more = self._sharing.next(self._retrieve.taken)
+        if more is not None:
+            self._ask(more)
+            return False
         return self._is_settled() or quiet > self._entry.deadline + _CHAIN_TAKES
 
     def _is_settled(self) -> bool:
@@ -193,18 +204,14 @@ class Retrieval:
         state = self._look() if self._entry.has_chain and arrived > tally.settled else self._state
         skipped = len(state.skipped) if state else 0
         lost = len(self._lost(state)) if state else 0
+        taken, known = self._retrieve.taken, self._sharing.known()
+        refused = self._announced.refused(taken, known)
+        total = self._announced.extent(taken, self._retrieve.arrivals, known) - skipped
         with tally.lock:
             completed, warning = tally.completed, tally.warning
-            failed = len(tally.failed) + lost + self._refused_upstream()
-        again = self._retrieve.arrivals - arrived
-        total = max(self._announced.total - again, arrived + self._refused_upstream()) - skipped
+            failed = len(tally.failed) + lost + refused
         remaining = max(total - completed - warning - failed, 0)
         return SubOperations(remaining, completed, failed, warning)
-
-    def _refused_upstream(self) -> int:
-        """What upstreams could not send, but for what another of them has sent."""
-        elsewhere = len(self._named & self._retrieve.taken)
-        return max(self._announced.failed - elsewhere, 0)
 
     def _say(self) -> None:
         """A pending response, when something has changed and now and then."""
@@ -216,6 +223,9 @@ class Retrieval:
             self._exchange.send(QueryResponse(PENDING, counts=counts))
 
     def _conclude(self) -> QueryResponse:
+        if self._exchange.is_cancelled and self._forwarder is not None:
+            self._forwarder.stop()
+            self._forwarder.join(AFTER_CANCEL)  # what it is sending counts
         if len(self._retrieve.taken) > self._tally.settled:
             self._state = self._ledger.retrieve_state(self._retrieve)
         counts = self._counted()
@@ -225,7 +235,10 @@ class Retrieval:
             return QueryResponse(CANCELLED, "", identifier, counts)
         remaining = counts.remaining or 0
         delivered = counts.completed + counts.warning
+        known = self._sharing.known()
         broken = self._broken()
+        if known is not None and known <= self._retrieve.taken:
+            broken = ""  # another archive had it all
         counts = SubOperations(None, counts.completed, counts.failed + remaining, counts.warning)
         if not counts.failed and (not broken or (delivered and self._entry.partial == "succeed")):
             return QueryResponse(SUCCESS, counts=counts)
@@ -236,7 +249,7 @@ class Retrieval:
         """As the requestor knows them."""
         with self._tally.lock:
             found = dict.fromkeys(self._tally.failed)
-        original = self._named - self._retrieve.taken
+        original = self._announced.missing(self._retrieve.taken)
         if self._state is not None:
             original |= self._lost(self._state)
         for uid in sorted(original):
@@ -248,8 +261,8 @@ class Retrieval:
     def _broken(self) -> str:
         """What is wrong with upstreams, if they failed as a whole."""
         told = []
-        for index, who in enumerate(self._upstreams):
-            final = self._finals.get(index)
+        for index, share in enumerate(self._shares):
+            who, final = share.who, self._finals.get(index)
             if isinstance(final, Failed):
                 told.append(f"{who.name}: {final.reason}")
             elif final is None:

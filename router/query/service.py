@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import threading
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from router.config import DicomDestination
@@ -17,6 +18,7 @@ from router.query.owners import owners
 from router.query.retrieve import Retrieval
 from router.query.sending import GetSender, Outgoing, move_sender
 from router.query.session import AssociationQueries
+from router.query.sharing import Sharing
 from router.spool import Asked
 from router.status import DATASET_MISMATCH
 from router.wire import QueryResponse
@@ -86,9 +88,24 @@ class QueryService:
         asked = _asked(level, identifier)
         if asked is None:
             return QueryResponse(DATASET_MISMATCH, "No unique key of the level")
-        upstreams = owners(entry, request.sop_class_uid, identifier, exchange)
-        if name and entry.settings.instances == "direct":
-            return DirectMove(entry, request, identifier, exchange).run(upstreams)
+        sop_class_uid = request.sop_class_uid
+        found = owners(entry, sop_class_uid, identifier, exchange)
+        with closing(
+            Sharing(found, sop_class_uid, identifier, entry.deadline, exchange.wake)
+        ) as sharing:
+            if name and entry.settings.instances == "direct":
+                return DirectMove(entry, request, sharing, exchange).run()
+            return self._through(entry, request, name, asked, sharing, exchange)
+
+    def _through(
+        self,
+        entry: Entry,
+        request: QueryRequest,
+        name: str,
+        asked: Asked,
+        sharing: Sharing,
+        exchange: Exchange,
+    ) -> QueryResponse:
         who = name or entry.association.calling_ae_title
         retrieve = self._ledger.open_retrieve(
             request.service, entry.name, who, entry.has_chain, asked
@@ -98,19 +115,18 @@ class QueryService:
         try:
             outgoing = self._outgoing(entry, request, exchange, retrieve, tally, name)
             retrieval = Retrieval(
-                entry, self._ledger, retrieve, outgoing, tally, exchange, inline=not name
+                entry, self._ledger, retrieve, outgoing, tally, exchange, sharing, inline=not name
             )
             self._wakers[retrieve.destination] = retrieval.wake
             asking = Asking(
                 request.sop_class_uid,
-                identifier,
                 retrieve,
                 self._next_message_id,
                 lambda who: self._receive(who, entry.generation, retrieve),
                 entry.settings.listener,
                 {} if name else exchange.accepted,
             )
-            response = retrieval.run(upstreams, asking, identifier.transfer_syntax)
+            response = retrieval.run(asking, request.transfer_syntax)
         finally:
             self._wakers.pop(retrieve.destination, None)
             done = tally.completed + tally.warning
