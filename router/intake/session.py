@@ -242,7 +242,8 @@ class StoreSession(Session):
         if not self._chain.links:
             return None
         whole = FileRange(received.file.path, received.offset, received.scan.length)
-        source = Source((whole,), received.scan)
+        held = received.file.held(received.offset)
+        source = Source(held or (whole,), received.scan)
         instance = Instance(source, association=self.association, route="", received=now)
         try:
             refusal = self._chain.accept_instance(instance, Facts.of(instance))

@@ -2,7 +2,7 @@
 
 from router.spool.digest import Digest, new_digest
 from router.spool.errors import SpoolError, SpoolFailed, SpoolFull, SpoolLocked, SyncFailed
-from router.spool.files import IncomingFile
+from router.spool.incoming import IncomingFile
 from router.spool.index import LocalIndex
 from router.spool.index_entry import Entry, entry_of, tags_of
 from router.spool.index_keys import Narrowing, folded_name, name_groups, plain_date

@@ -25,8 +25,9 @@ from typing import TYPE_CHECKING, Self
 from router.spool.codec import WORKSPACES, Paths
 from router.spool.doctor import Diagnosis, diagnose, remove
 from router.spool.errors import SpoolFailed, SpoolFull, SpoolLocked
-from router.spool.files import FileTree, IncomingFile, sync_directory
+from router.spool.files import FileTree
 from router.spool.health import Health
+from router.spool.incoming import IncomingFile, sync_directory
 from router.spool.journal import encode_record, read_records
 from router.spool.schema import damage_told
 from router.spool.sqlite import SqliteLedger

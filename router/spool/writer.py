@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import apsw
 
 from router.spool.errors import SpoolError, SpoolFailed, SpoolFull
-from router.spool.files import sync_directory
+from router.spool.incoming import sync_directory
 from router.spool.transaction import Transaction
 
 if TYPE_CHECKING:

@@ -26,6 +26,9 @@ class Asked:
 
     @hookimpl
     def accept_instance(self, instance):
+        if self.say == "reads":
+            with instance.open() as file:
+                return Refusal(f"{len(file.read())} of {instance.size}", 0x0122)
         if self.say.startswith("instance"):
             return self._answer(instance.dataset.PatientID)
 
@@ -75,6 +78,14 @@ def test_a_plugin_may_refuse_an_instance_in_its_own_words(asked, wait_until):
     wait_until(lambda: started.refusals() == [(0x0122, "not on Sundays")])
     wait_until(lambda: started.acceptor.associations == 0)
     assert started.files() == []
+
+
+@pytest.mark.parametrize("length", [2, 60_000], ids=["small", "large"])
+def test_a_plugin_may_read_all_of_the_instance(asked, length):
+    comments = "x" * length
+    response = asked("reads").send(PatientComments=comments, ImageComments=comments)
+    there, size = response.error_comment.split(" of ")
+    assert int(there) > int(size) > 2 * length  # there is the file meta, too
 
 
 @pytest.mark.parametrize(
