@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from router.dataset import Limits as ScanLimits
 from router.dataset import Scanner, encode_file_meta
 from router.intake.unkept import TooLarge
-from router.spool import SpoolError, new_digest
+from router.spool import LARGEST_PASSING, SpoolError, new_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -46,6 +46,7 @@ class Receiver:
         decide: Callable[[Received], Response],
         refuse: Callable[[SpoolError], Response],
         limits: Limits,
+        passes: bool,
     ) -> None:
         self._request = request
         self._assume_character_set = assume_character_set
@@ -64,7 +65,7 @@ class Receiver:
             source_ae=calling_ae_title,
         )
         self._file = file
-        self._offset = file.begin() + len(meta)
+        self._offset = (file.begin(LARGEST_PASSING) if passes else file.begin()) + len(meta)
         self._write([memoryview(meta)])
 
     def write(self, fragments: Sequence[memoryview]) -> None:

@@ -135,12 +135,12 @@ class StoreSession(Session):
         def cannot_keep(error: SpoolError) -> Response:
             return self._refuse(request, cannot_keep_because(error))
 
-        calling_ae_title = self.association.calling_ae_title
+        who, ledger = self.association.calling_ae_title, self._spool.ledger
+        passes = ledger.passes(request.move_originator, self._retrieve)
         try:
-            file = self._open_file()
             return Receiver(
-                file, request, calling_ae_title, self._assumed, self._decide, cannot_keep,
-                self._settings.limits,
+                self._open_file(), request, who, self._assumed, self._decide, cannot_keep,
+                self._settings.limits, passes,
             )  # fmt: skip
         except SpoolError as error:
             return cannot_keep(error)
@@ -186,19 +186,20 @@ class StoreSession(Session):
             return self._refuse(request, copies)
         try:
             arrival = self._arrival(received, copies, now, expected)
-            kept = self._spool.keep(received.file, arrival, durable=expected.routes)
+            passes = expected.transit and expected.transit.offer(received.file, arrival)
+            durable = expected.routes
+            kept = None if passes else self._spool.keep(received.file, arrival, durable)
         except SpoolError as error:
             received.file.discard()  # which keeps it while its row may be on the disk
             self._spool.ledger.not_accepted(expected, request.sop_instance_uid)
             return self._refuse(request, cannot_keep_because(error))
-        if self._settings.acknowledge != "received":
+        response = Response(SUCCESS)
+        if kept is not None and self._settings.acknowledge != "received":
             response = self._wait(kept)
             if classify(response.status) not in _GOOD:
                 return self._refuse(request, response)
-            self._accepted += 1
-            return response
         self._accepted += 1
-        return Response(SUCCESS)
+        return response
 
     def _expected(self, received: Received) -> Expected:
         who, originator = self.association, received.request.move_originator

@@ -71,11 +71,16 @@ class Retrieval:
         self._marks = (0, 0, 0)
 
     def wake(self) -> None:
-        """From any thread: there is something to send."""
+        """From any thread: there is something to send, in transit."""
         if self._forwarder is not None:
             self._forwarder.wake()
         else:
             self._exchange.wake()
+
+    def look(self) -> None:
+        """From any thread: the ledger has something to send."""
+        self._outgoing.look()
+        self.wake()
 
     def _all_sent(self) -> None:
         """From the forwarder: everything is sent that there is, for now."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from router.config import DicomDestination
 from router.delivery import DicomSender, NotReached, Receipt, RewritingSender
 from router.instance import Hold, Rejected, Unavailable
-from router.spool import Attempt
+from router.spool import Attempt, Passed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,24 +42,45 @@ class Outgoing:
         self._tally = tally
         self._name = name  # of the destination whose settings count
         self.unreachable: str | None = None  # why nothing can be sent any more
+        self._look = False
+
+    def look(self) -> None:
+        """From any thread: the ledger has something, or may have."""
+        self._look = True
 
     def step(self, halted: Callable[[], bool], after_each: Callable[[], None]) -> bool:
         """Send what is there; whether that was anything."""
+        sent = self._pass_on(halted, after_each)
+        if not self._look:
+            return sent
+        self._look = False
         tasks = self._ledger.claim(self._retrieve.destination, _AT_ONCE)
+        self._look = self._look or bool(tasks)
         for index, task in enumerate(tasks):
             if halted():
                 self._ledger.release_claims([each.delivery_id for each in tasks[index:]])
                 break
-            self._send(task)
+            self._ledger.finish([self._send(task)])
             after_each()
-        return bool(tasks)
+        return sent or bool(tasks)
+
+    def _pass_on(self, halted: Callable[[], bool], after_each: Callable[[], None]) -> bool:
+        """Send what is in transit."""
+        transit, sent = self._retrieve.transit, False
+        while transit and not halted() and (passing := transit.take()):
+            attempt = self._send(passing.task())
+            self._ledger.passed(transit, Passed(passing.arrival, attempt))
+            after_each()
+            sent = True
+        return sent
 
     def close(self) -> None:
         with contextlib.suppress(Exception):
             self._sender.close()
 
-    def _send(self, task: DeliveryTask) -> None:
-        status, comment, outcome = None, self.unreachable or "", "discarded"
+    def _send(self, task: DeliveryTask) -> Attempt:
+        outcome: AttemptOutcome = "discarded"
+        status, comment = None, self.unreachable or ""
         if self.unreachable is None:
             try:
                 text = self._sender.send(replace(task, destination=self._name))
@@ -78,11 +99,11 @@ class Outgoing:
             self._tally.sent(status)
         else:
             self._tally.refused(task.sop_instance_uid, comment)
-        self._record(task, "delivered" if outcome == "delivered" else "discarded", status, comment)
+        return self._attempt(task, outcome, status, comment)
 
-    def _record(
+    def _attempt(
         self, task: DeliveryTask, outcome: AttemptOutcome, status: int | None, comment: str
-    ) -> None:
+    ) -> Attempt:
         where, now = self._retrieve.destination, datetime.now(UTC)
         log.log(
             logging.DEBUG if outcome == "delivered" else logging.WARNING,
@@ -90,8 +111,7 @@ class Outgoing:
             outcome, self._name, task.sop_instance_uid,
             "-" if status is None else f"0x{status:04X}", comment,
         )  # fmt: skip
-        attempt = Attempt(task.delivery_id, now, outcome, status, comment, None, where)
-        self._ledger.finish([attempt])
+        return Attempt(task.delivery_id, now, outcome, status, comment, None, where)
 
 
 class Forwarder(threading.Thread):
@@ -144,9 +164,14 @@ def move_sender(
     originator: tuple[str, int],
 ) -> TaskSender:
     """A sender to a move destination that says who asked for what it sends."""
+
+    def upcoming() -> set[tuple[str, str]]:
+        passing = retrieve.transit.kinds() if retrieve.transit else set()
+        return passing | ledger.waiting_kinds(retrieve.destination)
+
     sender = DicomSender(
         settings,
-        lambda: ledger.waiting_kinds(retrieve.destination),
+        upcoming,
         hooks,
         move_originator=originator,
     )

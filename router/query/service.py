@@ -117,7 +117,9 @@ class QueryService:
             retrieval = Retrieval(
                 entry, self._ledger, retrieve, outgoing, tally, exchange, sharing, inline=not name
             )
-            self._wakers[retrieve.destination] = retrieval.wake
+            self._wakers[retrieve.destination] = retrieval.look
+            if not entry.has_chain and not (name and self._hooks.rewrites(name)):
+                self._ledger.let_pass(retrieve, retrieval.wake)
             asking = Asking(
                 request.sop_class_uid,
                 retrieve,

@@ -33,6 +33,8 @@ from router.spool.retrieves import Asked, Expected, Retrieve, RetrieveState, Whi
 from router.spool.sources import as_sender
 from router.spool.spool import Spool
 from router.spool.study_records import StudyCopy, StudyOutcome, StudyTask
+from router.spool.transit import LARGEST as LARGEST_PASSING
+from router.spool.transit import Passed
 
 __all__ = [
     "COMPUTED",
@@ -55,8 +57,10 @@ __all__ = [
     "Indexes",
     "IntakeRefusal",
     "Ledger",
+    "LARGEST_PASSING",
     "LocalIndex",
     "Narrowing",
+    "Passed",
     "PlannedCopy",
     "Processed",
     "Rebuilt",

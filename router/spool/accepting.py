@@ -81,6 +81,16 @@ def accept(transaction: Transaction, arrival: Arrival, paths: Paths) -> int:
     if arrival.extent and accepted != begin:
         raise SpoolFull("an earlier instance of this file is not recorded yet")
     transaction.execute(NOTE_ACCEPTED, (path, max(accepted, end)))
+    instance = insert_instance(transaction, arrival, path)
+    transaction.added_instances += 1
+    transaction.added_bytes += stored.length
+    add_copies(transaction, instance, arrival.copies)
+    return instance
+
+
+def insert_instance(transaction: Transaction, arrival: Arrival, path: str | None) -> int:
+    """Its row and what is counted of it; without a `path` only its trail is kept."""
+    stored = arrival.stored
     originator, message = arrival.move_originator or (None, None)
     instance = transaction.insert(
         INSERT_INSTANCE,
@@ -96,7 +106,7 @@ def accept(transaction: Transaction, arrival: Arrival, paths: Paths) -> int:
             path,
             stored.offset,
             stored.length,
-            encode_bulk(stored.bulk),
+            encode_bulk(stored.bulk if path else ()),
             stored.problem,
             arrival.digest,
             originator,
@@ -105,12 +115,9 @@ def accept(transaction: Transaction, arrival: Arrival, paths: Paths) -> int:
             arrival.held_reason,
         ),
     )
-    transaction.added_instances += 1
-    transaction.added_bytes += stored.length
     listener = arrival.association.listener
     transaction.tally.add("instances", listener)
     transaction.tally.add("bytes", listener, amount=stored.length)
-    add_copies(transaction, instance, arrival.copies)
     return instance
 
 

@@ -174,7 +174,7 @@ def finish(transaction: Transaction, attempt: Attempt) -> None:
     if new_state in ("retry", "refused"):
         new_state = "queued" if retry_at is None else "waiting"
     taken = other and f"{other} took it instead"
-    reason = taken if new_state == "delivered" else _reason(attempt)
+    reason = taken if new_state == "delivered" else reason_of(attempt)
     transaction.execute(UPDATE_DELIVERY, (new_state, retry_at, reason, time, refused, delivery))
     if new_state in ("delivered", "discarded"):
         transaction.touched.add(instance)
@@ -182,7 +182,8 @@ def finish(transaction: Transaction, attempt: Attempt) -> None:
         transaction.topics.add(f"destination:{destination}")
 
 
-def _reason(attempt: Attempt) -> str:
+def reason_of(attempt: Attempt) -> str:
+    """What the delivery's row says."""
     if attempt.status is None:
         return attempt.comment
     return f"status 0x{attempt.status:04X} {attempt.comment}".rstrip()

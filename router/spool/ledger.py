@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         Which,
     )
     from router.spool.tally import Key
+    from router.spool.transit import Passed, Transit
 
 
 class Ledger(StudyLedger, Protocol):
@@ -251,9 +252,16 @@ class Ledger(StudyLedger, Protocol):
     def open_retrieve(
         self, service: str, route: str, name: str, has_chain: bool, asked: Asked
     ) -> Retrieve:
-        """Expect what somebody (`name`) retrieves; `route` is whose chain it takes. Its
-        deliveries are claimed by its `destination`.
-        """
+        """Expect what somebody (`name`) retrieves; `route` is whose chain it takes."""
+
+    def let_pass(self, retrieve: Retrieve, wake: Callable[[], None]) -> None:
+        """What is for this retrieve alone may leave from memory; `wake` tells that it is there."""
+
+    def passes(self, originator: Originator | None, only: Retrieve | None = None) -> bool:
+        """Whether what says this (as for `expected`) may do so, if it is what was asked for."""
+
+    def passed(self, transit: Transit, passed: Passed) -> None:
+        """Record how an instance in transit has left, at the latest when its retrieve ends."""
 
     def expected(
         self,
@@ -275,7 +283,7 @@ class Ledger(StudyLedger, Protocol):
     def close_retrieve(
         self, retrieve: Retrieve, status: int, completed: int, failed: int, comment: str
     ) -> Future[None]:
-        """It is answered: what is not delivered is discarded."""
+        """It is answered: what is not delivered is discarded, in transit, too."""
 
     def end_retrieves(self) -> Future[int]:
         """At a start: those that a crash has left are over."""

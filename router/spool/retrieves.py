@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from router.spool.records import PlannedCopy
+from router.spool.transit import MOST_RETRIEVES, Transit
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from router.spool.transaction import Transaction
 
@@ -67,6 +68,11 @@ class Expected:
     routes: bool = True
     retrieves: tuple[Retrieve, ...] = ()
 
+    @property
+    def transit(self) -> Transit | None:
+        """What it may pass through, as it is for one retrieve and nothing else."""
+        return self.retrieves[0].transit if len(self.retrieves) == 1 and not self.routes else None
+
 
 @dataclass(eq=False)
 class Retrieve:
@@ -74,7 +80,7 @@ class Retrieve:
 
     `senders` are the AE titles and addresses that upstreams send from, `originators` what their
     C-STORE requests say if they say it: our AE title, or wrongly their own. Each SOP Instance UID
-    is taken once.
+    is taken once. Those for it alone may leave by `transit`.
     """
 
     number: int
@@ -86,6 +92,7 @@ class Retrieve:
     originators: frozenset[Originator] = frozenset()
     taken: set[str] = field(default_factory=set)
     arrivals: int = 0
+    transit: Transit | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def expect_from(self, senders: Collection[str], originators: Collection[Originator]) -> None:
@@ -114,6 +121,23 @@ class Retrieves:
             retrieve = Retrieve(self._number, route, name, has_chain, asked)
             self._open[retrieve.number] = retrieve
         return retrieve
+
+    def let_pass(self, retrieve: Retrieve, wake: Callable[[], None]) -> None:
+        """See `Ledger`."""
+        with self._lock:
+            passing = sum(each.transit is not None for each in self._open.values())
+            if passing < MOST_RETRIEVES:
+                retrieve.transit = Transit(wake)
+
+    def passes(self, originator: Originator | None, only: Retrieve | None) -> bool:
+        """See `Ledger`."""
+        if only is not None:
+            return only.transit is not None
+        with self._lock:
+            return any(
+                each.transit is not None and originator in each.originators
+                for each in self._open.values()
+            )
 
     def close(self, retrieve: Retrieve) -> None:
         """What still comes for it is for nobody, if it says that it comes because of it."""

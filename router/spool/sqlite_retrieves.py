@@ -6,10 +6,11 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
+from router.spool.passed import record
 from router.spool.retrieves import PREFIX, Expected, Retrieve, Retrieves, RetrieveState
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection, Iterable
     from concurrent.futures import Future
     from contextlib import AbstractContextManager
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from router.spool.claims import Claims
     from router.spool.retrieves import Asked, Originator, Which
     from router.spool.transaction import Transaction
+    from router.spool.transit import Passed, Transit
     from router.spool.writer import Writer
 
 log = logging.getLogger("router.spool")
@@ -71,6 +73,17 @@ class SqliteRetrieves:
         self._writer.submit(operation, waited_for=False)
         return retrieve
 
+    def let_pass(self, retrieve: Retrieve, wake: Callable[[], None]) -> None:
+        self._retrieves.let_pass(retrieve, wake)
+
+    def passes(self, originator: Originator | None, only: Retrieve | None = None) -> bool:
+        return self._retrieves.passes(originator, only)
+
+    def passed(self, transit: Transit, passed: Passed) -> None:
+        due = transit.note(passed)
+        if due:
+            self._writer.submit(partial(_record, due), waited_for=False)
+
     def expected(
         self,
         which: Which,
@@ -106,8 +119,10 @@ class SqliteRetrieves:
         self, retrieve: Retrieve, status: int, completed: int, failed: int, comment: str
     ) -> Future[None]:
         self._retrieves.close(retrieve)
+        passed = retrieve.transit.close() if retrieve.transit else []
 
         def operation(transaction: Transaction) -> None:
+            _record(passed, transaction)
             end(transaction, retrieve.number)
             values = (transaction.now, status, completed, failed, comment, retrieve.number)
             transaction.execute(_CLOSED, values)
@@ -119,6 +134,11 @@ class SqliteRetrieves:
 
     def end_retrieves(self) -> Future[int]:
         return self._writer.submit(_end_all)
+
+
+def _record(passed: Iterable[Passed], transaction: Transaction) -> None:
+    for each in passed:
+        record(transaction, each, _ENDED)
 
 
 def end(transaction: Transaction, number: int) -> None:

@@ -106,7 +106,8 @@ def send(
 ) -> Iterator[int]:
     """C-STORE files to the router, as an archive that was asked to move them."""
     peer = Peer("127.0.0.1", port, called, calling)
-    association = connect(peer, [(CTImageStorage, [EXPLICIT_LITTLE_ENDIAN])])
+    forms = dict.fromkeys(open_part10(path).transfer_syntax for path in files)
+    association = connect(peer, [(CTImageStorage, [form]) for form in forms])
     try:
         for path in files:
             part10 = open_part10(path)
