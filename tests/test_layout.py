@@ -67,12 +67,14 @@ PLACES = {
     "click": ("router.operate",),
     "cryptography": ("router.config.expiry", "router.plugins.deidentify.reversal"),
     "gdcm": ("router.dataset.decoders",),
+    "h11": ("router.operate.web_server",),
     "numpy": (
         *("router.dataset.pixels", "router.instance", "router.plugins"),
         "router.delivery.encapsulating",
     ),
     "pebble": ("router.routing",),
     "pluggy": ("router.hookspecs", "router.routing"),
+    "prometheus_client": ("router.operate.web_metrics",),
     "pydantic": ("router.config",),
     "pydantic_core": ("router.config",),
     "pydicom": (

@@ -22,6 +22,7 @@ from router.config.model import (
     Route,
     Spool,
     Timeouts,
+    Web,
 )
 from router.config.parts import Accept
 from router.config.places import key_position
@@ -64,6 +65,7 @@ __all__ = [
     "Spool",
     "Timeouts",
     "Upstream",
+    "Web",
     "When",
     "client_context",
     "compile_when",

@@ -6,12 +6,14 @@ import re
 from typing import TYPE_CHECKING
 
 from router.config.mistakes import suggest
-from router.config.model import Listener
+from router.config.model import Listener, Web
 from router.config.query_checks import check_queries
 from router.config.tree import Findings, Listing, Node, Scalar, Section, route_sections, scalars
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
+
+    from router.config.parts import Model
 
 _ANY_ADDRESS = ("0.0.0.0", "::")
 _LOOPBACK = ("127.", "::1", "localhost")
@@ -70,30 +72,50 @@ def _check_listeners(root: Section, findings: Findings) -> None:
             for peer in _texts(accept.get("peers")):
                 if peer.value != "all":
                     _check_name(peer, "peer", _names(root, "peers"), findings)
-        elif accept is None and not _written(listener, "bind").startswith(_LOOPBACK):
+        elif accept is None and not _written(listener, "bind", Listener).startswith(_LOOPBACK):
             entry = root.entries["listeners"].node
             assert isinstance(entry, Section)
             position = entry.entries[name].key_position
             message = "no `accept`: anybody who reaches this port may store"
             findings.add(position, listener.path, message, "lint")
+    _check_web(root, taken, findings)
+
+
+def _check_web(root: Section, taken: list[tuple[str, str, str]], findings: Findings) -> None:
+    web = root.get("web")
+    if not isinstance(web, Section):
+        return
+    bind, port = _written(web, "bind", Web), _written(web, "port", Web)
+    _check_place(web, bind, port, taken, findings)
+    if web.get("networks") is None and not bind.startswith(_LOOPBACK):
+        message = "no `networks`: anybody who reaches this port sees how the router stands"
+        findings.add(root.entries["web"].key_position, web.path, message, "lint")
 
 
 def _check_address(
     name: str, listener: Section, taken: list[tuple[str, str, str]], findings: Findings
 ) -> None:
-    bind, port = _written(listener, "bind"), _written(listener, "port")
-    if port == "0":
-        return
-    for other, other_bind, other_port in taken:
-        if port == other_port and (bind == other_bind or {bind, other_bind} & set(_ANY_ADDRESS)):
-            node = listener.get("port") or listener
-            findings.wrong(node, f"{bind}:{port} is taken by listener '{other}' already")
+    bind, port = _written(listener, "bind", Listener), _written(listener, "port", Listener)
+    _check_place(listener, bind, port, taken, findings)
     taken.append((name, bind, port))
 
 
-def _written(listener: Section, key: str) -> str:
-    node = listener.get(key)
-    return node.raw if isinstance(node, Scalar) else str(Listener.model_fields[key].default)
+def _check_place(
+    section: Section,
+    bind: str,
+    port: str,
+    taken: list[tuple[str, str, str]],
+    findings: Findings,
+) -> None:
+    for other, other_bind, other_port in taken if port != "0" else ():
+        if port == other_port and (bind == other_bind or {bind, other_bind} & set(_ANY_ADDRESS)):
+            node = section.get("port") or section
+            findings.wrong(node, f"{bind}:{port} is taken by listener '{other}' already")
+
+
+def _written(section: Section, key: str, model: type[Model]) -> str:
+    node = section.get(key)
+    return node.raw if isinstance(node, Scalar) else str(model.model_fields[key].default)
 
 
 def _check_routes(root: Section, findings: Findings) -> None:

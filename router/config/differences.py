@@ -17,6 +17,7 @@ from router.config.model import (
     FolderDestination,
     Listener,
     Route,
+    Web,
 )
 from router.config.parts import Model
 from router.config.schema import keys_of
@@ -92,8 +93,12 @@ def _differences(old: Config, new: Config, homes: Homes) -> Iterator[Difference]
         before, after = getattr(old, section), getattr(new, section)
         if section in _NAMED:
             yield from _named(section, _by_name(before), _by_name(after), homes)
-        elif isinstance(before, Model):
+        elif isinstance(before, Model) and isinstance(after, Model):
             yield from _Part(section, section, _FROM_NOW_ON, homes).keys(before, after)
+        elif isinstance(after, Model):
+            yield Difference(section, section, "added", _told(after), "")
+        elif isinstance(before, Model):
+            yield Difference(section, section, "removed", "is gone", _FROM_NOW_ON)
         elif before != after and section not in _NOTHING_RUNS_BY:
             field = Config.model_fields[section]
             words = f"{as_written(before, field)} -> {as_written(after, field)}"
@@ -129,7 +134,7 @@ def _named(
 def _told(entry: object) -> str:
     """What a new entry is."""
     match entry:
-        case Listener():
+        case Listener() | Web():
             return f"is new: listens at {entry.bind}:{entry.port}"
         case DicomDestination():
             return f"is new: {entry.ae_title} at {entry.host}:{entry.port}"

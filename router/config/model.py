@@ -167,6 +167,15 @@ class Processing(Model):
     workers: v.Workers = "auto"
 
 
+class Web(Model):
+    """The status page and the metrics, over HTTP: read-only, and without patient data."""
+
+    bind: v.BindAddress = "127.0.0.1"
+    port: v.ListenPort = 8080
+    networks: v.Many[v.Network] = _written(("0.0.0.0/0", "::/0"))
+    hosts: v.Many[v.HostName] = ()
+
+
 class Logging(Model):
     """What the log tells, and how; `patient_data` allows what identifies patients in it."""
 
@@ -250,6 +259,7 @@ class Config(Model):
     query_retrieve: tuple[QueryRetrieve, ...] = ()
     processing: Processing = _written({})
     timezone: v.TimeZone = _written("local")
+    web: Web | None = None
     logging: Logging = _written({})
     alerts: Alerts = _written({})
     include: v.Many[str] = ()

@@ -18,7 +18,6 @@ NOT_SUPPORTED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("spool.queue", ("postgresql*",)),
     ("destinations.*.type", ("dicomweb",)),
     ("logging.patient_data", ("[tT]rue", "TRUE")),
-    ("web", ("*",)),
 )
 
 

@@ -94,6 +94,11 @@ class Alarms(threading.Thread):
         names = (topic.removeprefix(_FULL) for topic in topics if topic.startswith(_FULL))
         self._full.update(names)
 
+    @property
+    def active(self) -> dict[str, int]:
+        """How many times of `alerts.after` the trouble of each destination has lasted."""
+        return dict(self._told)
+
     def run(self) -> None:
         while not self._waited():
             try:
@@ -149,7 +154,7 @@ class Alarms(threading.Thread):
         waiting = {each.destination: each for each in self._ledger.waiting()}
         alarms = self._going_without(now)
         for name in waiting.keys() | self._told.keys():
-            passed, before = 0, self._told.pop(name, 0)
+            passed, before = 0, self._told.get(name, 0)
             if each := waiting.get(name):
                 since = each.failing_since or each.oldest
                 since = max(since, self._opened.get(name, since))
@@ -159,6 +164,7 @@ class Alarms(threading.Thread):
             if passed:
                 self._told[name] = passed
             elif before:
+                del self._told[name]
                 log.info("alarm.over destination=%s", name)
         return alarms
 

@@ -34,7 +34,12 @@ class Live(Actions):
             "config": str(node.path),
             "started": node.started.isoformat(),
             "generation": node.generations.current.number,
+            "applied": node.reloading.applied.isoformat(),
             "refused": plain(node.reloading.refused),
+            "reloads": {"applied": node.reloading.reloads, "refused": node.reloading.refusals},
+            "alarms": node.alarms.active,
+            "routes": [route.name for route in node.config.routes],
+            "web": {"address": node.web.address, "missing": node.web.missing},
             "listeners": [
                 {
                     "name": name,

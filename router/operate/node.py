@@ -10,7 +10,6 @@ import sys
 import threading
 from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,7 @@ from router.operate.alarms import Alarms
 from router.operate.control import ControlServer
 from router.operate.generation import read_config
 from router.operate.generations import Generations
+from router.operate.greeting import greeting
 from router.operate.history import History
 from router.operate.housekeeping import Housekeeping
 from router.operate.leaving import Leaving
@@ -31,7 +31,7 @@ from router.operate.live import Live
 from router.operate.log import follow as log_as
 from router.operate.reloading import Reloading
 from router.operate.signals import Stopping
-from router.operate.words import titles
+from router.operate.web import Web
 from router.query import QueryService
 from router.routing import (
     Completer,
@@ -48,6 +48,7 @@ from router.wire import Census
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+    from socket import socket
 
     from router.config import Config
     from router.intake.admission import Admitted
@@ -117,14 +118,16 @@ class Node:
             ledger, config.destinations, hooks, config.timezone, self._indexes
         )
         self._housekeeping = Housekeeping(self.spool, self._current, self.tidy)
-        self._alarms = Alarms(ledger, config, self.path.absolute().parent)
+        self.alarms = Alarms(ledger, config, self.path.absolute().parent)
         self.reloading = Reloading(self.path, self, self._files, self.history)
-        self._actions = Live(self)
-        self._control = ControlServer(self.spool.directory, self._actions.table())
+        self.actions = Live(self)
+        self.web = Web(self)
+        self._control = ControlServer(self.spool.directory, self.actions.table())
         parts: tuple[Callable[[], None], ...] = (
             self._processor.start, self.completer.start, self.deliveries.start,
             self._housekeeping.start, partial(self.listeners.follow, config, opened),
-            self._alarms.start, self._control.start, self.reloading.start,
+            self.alarms.start, self._control.start, partial(self.web.try_to_open, config.web),
+            self.reloading.start,
         )  # fmt: skip
         for start in parts:
             start()
@@ -153,18 +156,26 @@ class Node:
         config = self._leaving.judge(config, before.config, path, self.generations.older)
         generation = build_generation(config, number, self._plugins, before)
         opened: dict[Place, Acceptor] = {}
+        page: socket | None = None
         try:
             opened = self.listeners.open(config)
+            page = self.web.open(config.web)
             if mistakes := check_start(config, self._plugins, before.started):
                 raise ConfigError(mistakes)
         except BaseException:
             close(opened)
+            if page is not None:
+                page.close()
             generation.close()
             raise
-        return partial(self._follow, generation, opened)
+        return partial(self._follow, generation, opened, page)
 
     def _follow(
-        self, generation: Generation, opened: Mapping[Place, Acceptor], files: Files
+        self,
+        generation: Generation,
+        opened: Mapping[Place, Acceptor],
+        page: socket | None,
+        files: Files,
     ) -> None:
         """One reference is swapped, and those are told who keep something of their own."""
         config, before = generation.config, self.generations.current
@@ -182,8 +193,9 @@ class Node:
         ]
         self.deliveries.follow(config.destinations, config.timezone, renewed)
         self._leaving.follow(config, before.config)
-        self._alarms.follow(config)
-        self._actions.config = config
+        self.alarms.follow(config)
+        self.web.follow(config.web, page)
+        self.actions.config = config
         self._use_workers()
 
     def _use_workers(self) -> None:
@@ -193,6 +205,7 @@ class Node:
     def tidy(self) -> None:
         """End what earlier generations have left, where nobody uses it any more."""
         self.listeners.tidy()
+        self.web.try_to_open(self.config.web)
         if self.generations.older:
             self._leaving.discard()
             if self.generations.tidy():
@@ -210,8 +223,9 @@ class Node:
         log.info("node.stopping")
         self.reloading.stop()
         self.listeners.close(_ASSOCIATIONS_END)
+        self.web.close()
         self._control.close()
-        self._alarms.stop()
+        self.alarms.stop()
         self._housekeeping.stop()
         self.deliveries.stop(_WORK_ENDS)
         self._processor.stop(_WORK_ENDS)
@@ -220,25 +234,6 @@ class Node:
         self._indexes.close()
         self.spool.close()
         log.info("node.stopped")
-
-    def greeting(self) -> str:
-        """What somebody who has just started it wants to know."""
-        lines = [f"dicom-router {version('dicom-router')} runs {self.path} (process {os.getpid()})"]
-        for name, listener in self.config.listeners.items():
-            place = f"{listener.bind}:{self.listeners[name].port}"
-            lines.append(f"  listens on {place} as {titles(listener.ae_title)} ({name})")
-        lines.append(f"  keeps what it accepts in {self.spool.directory}")
-        plain = [name for name, listener in self.config.listeners.items() if not listener.tls]
-        for name in plain[:1]:
-            acceptor = self.listeners[name]
-            title = self.config.listeners[name].ae_title[0].replace("*", "ROUTER")
-            target = f"{title}@127.0.0.1:{acceptor.port}"
-            lines += [
-                f"  try: {sys.argv[0]} send {target} FILE_OR_FOLDER",
-                f"   or: storescu -aec {title} 127.0.0.1 {acceptor.port} FILE",
-                f" then: {sys.argv[0]} status --config {self.path}",
-            ]
-        return "\n".join(lines)
 
 
 def refuse_what_needs_a_restart(new: Config, now: Config, path: Path) -> None:
@@ -290,7 +285,7 @@ def run_node(path: Path, config: Config, files: Files) -> int:
     signal.signal(signal.SIGHUP, hung_up)
     node.start()
     started.set()
-    print(node.greeting(), flush=True)
+    print(greeting(node), flush=True)
     stopping.wait()
     stopping.run(node.stop)
     return int(broken.is_set())

@@ -50,6 +50,7 @@ class Refused:
 
     since: datetime
     reason: str
+    mistakes: tuple[str, ...]  # all of them, without the lines they are in
 
 
 class Reloading:
@@ -63,7 +64,8 @@ class Reloading:
         self._in_effect = self._tried = files
         self._watching = Watching(lambda: self._tried, self._changed)
         self.refused: Refused | None = None
-        self.refusals = 0  # since the start, for whoever counts
+        self.refusals = self.reloads = 0  # since the start
+        self.applied = datetime.now(UTC)  # when what is in effect took effect
 
     def start(self) -> None:
         self._watching.start()
@@ -95,6 +97,8 @@ class Reloading:
             go(files)
             self._in_effect = self._tried = files
             self.refused = None
+            self.reloads += 1
+            self.applied = datetime.now(UTC)
             self._remember(lambda: self._history.add(number, files, by))
             log.info("config.applied generation=%d by=%s", number, by)
             return Outcome("applied", number)
@@ -129,7 +133,7 @@ class Reloading:
         first = str(mistakes[0]) if mistakes else str(error)
         more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
         reason = first + more
-        self.refused = Refused(datetime.now(UTC), reason)
+        self.refused = Refused(datetime.now(UTC), reason, tuple(map(str, mistakes)))
         self.refusals += 1
         self._remember(lambda: self._history.add_refused(files, by, reason))
         log.error("config.refused by=%s reason=%s", by, reason)

@@ -29,13 +29,13 @@ def needs_attention(status: Status, now: datetime | None = None) -> list[str]:
             for sentence in _destination(destination, status, now)
         ),
         *(
-            f"route {held['route']}: {_count(held['count'], 'copy', 'copies')} held by "
+            f"route {held['route']}: {counted(held['count'], 'copy', 'copies')} held by "
             f"{held['plugin'] or 'an administrator'}: {held['reason']} "
             f"(dicom-router queue list --route {held['route']})"
             for held in summary["held_copies"]
         ),
         *(
-            f"{_count(held['count'], 'instance')} held: {held['reason']} (dicom-router queue list)"
+            f"{counted(held['count'], 'instance')} held: {held['reason']} (dicom-router queue list)"
             for held in summary["held_instances"]
         ),
         *(_untold(studies) for studies in summary["studies"] if studies["reason"]),
@@ -44,7 +44,7 @@ def needs_attention(status: Status, now: datetime | None = None) -> list[str]:
 
 
 def _untold(studies: Status) -> str:
-    count = _count(studies["count"], "complete study", "complete studies")
+    count = counted(studies["count"], "complete study", "complete studies")
     who = studies["plugin"] or "the worker"
     return (
         f"route {studies['route']}: plugin {who} fails to be told of {count}, and is told again: "
@@ -54,12 +54,12 @@ def _untold(studies: Status) -> str:
 
 def _refusal(refusal: Status, now: datetime) -> str:
     sender = f"{refusal['calling_ae_title']} ({refusal['address']})"
-    last = f"last {_ago(refusal['last'], now)}"
+    last = f"last {ago(refusal['last'], now)}"
     if not refusal["status"]:  # an association, not an instance
-        rejected = _count(refusal["count"], "association")
+        rejected = counted(refusal["count"], "association")
         return f"{rejected} from {sender} rejected, {last}: {refusal['reason']}"
     return (
-        f"refused at intake: {_count(refusal['count'], 'instance')} from {sender}, {last}, "
+        f"refused at intake: {counted(refusal['count'], 'instance')} from {sender}, {last}, "
         f"0x{refusal['status']:04X}: {refusal['reason']}; the sender must send again"
     )
 
@@ -106,9 +106,11 @@ def duration(seconds: float) -> str:
 
 
 def _configuration(status: Status, now: datetime) -> Iterator[str]:
+    if missing := status.get("web", {}).get("missing"):
+        yield f"there is no status page: {missing}"
     if refused := status.get("refused"):
         yield (
-            f"the configuration that is there since {_since(refused['since'], now)} is not in "
+            f"the configuration that is there since {since_when(refused['since'], now)} is not in "
             f"effect, generation {status['generation']} is: {refused['reason']}"
         )
 
@@ -124,43 +126,53 @@ def _storage(status: Status) -> Iterator[str]:
             f"on the disk of {space['directory']}"
         )
     if summary["missing_files"]:
-        lost = _count(summary["missing_files"], "instance")
+        lost = counted(summary["missing_files"], "instance")
         yield f"the spool has lost the data of {lost} (dicom-router doctor)"
+
+
+def is_retrieve(destination: Status) -> bool:
+    """Whether it is somebody who waits for what he has asked for, not a destination."""
+    return str(destination["destination"]).startswith("retrieve:")
 
 
 def _destination(destination: Status, status: Status, now: datetime) -> Iterator[str]:
     name = destination["destination"]
     where = status["destinations"].get(name, "not in the configuration")
     outage = status["outages"].get(name)
-    waits = _waiting(destination)
+    waits = what_waits(destination)
     if destination["paused"]:
         yield f"{name} is paused; {waits} (dicom-router resume {name})"
     if outage and destination["queued"]:
-        since = _since(outage["since"], now)
+        since = since_when(outage["since"], now)
         reason = outage["reason"]
         if _FOR_GOOD in reason:
             reason += " - this will not pass: its settings or the AE titles here have to change"
         took = f"; {outage['stand_in']} takes over" if outage.get("stand_in") else ""
         yield f"{name} ({where}) is down since {since}: {reason}; {waits}{took}"
-    elif name not in status["destinations"] and destination["queued"]:
+    elif (
+        name not in status["destinations"]
+        and destination["queued"]
+        and not is_retrieve(destination)
+    ):
         yield f"{name} is not in the configuration; {waits}"
     elif destination["failing_since"] and destination["queued"]:
         why = destination["last_comment"] or _status(destination["last_status"])
-        since = _since(destination["failing_since"], now)
+        since = since_when(destination["failing_since"], now)
         yield f"{name} ({where}) fails since {since}: {why}; {waits}"
     if destination["held"]:
         yield (
-            f"{name}: {_count(destination['held'], 'delivery', 'deliveries')} held "
+            f"{name}: {counted(destination['held'], 'delivery', 'deliveries')} held "
             f"(dicom-router queue list --destination {name})"
         )
 
 
-def _waiting(destination: Status) -> str:
+def what_waits(destination: Status) -> str:
+    """How much waits for a destination."""
     if not destination["queued"]:
         return "nothing waits"
     return (
-        f"{_count(destination['queued'], 'instance')} of "
-        f"{_count(destination['studies_waiting'], 'study', 'studies')} "
+        f"{counted(destination['queued'], 'instance')} of "
+        f"{counted(destination['studies_waiting'], 'study', 'studies')} "
         f"({size(destination['bytes_waiting'])}) waiting"
     )
 
@@ -168,14 +180,14 @@ def _waiting(destination: Status) -> str:
 def _headline(status: Status, now: datetime) -> str:
     if not status["running"]:
         return f"No router runs on {status['space']['directory']}; this is its queue."
-    started = _since(status["started"], now)
+    started = since_when(status["started"], now)
     return f"dicom-router {status['version']} runs {status['config']} since {started}."
 
 
 def _listeners(status: Status) -> list[str]:
     return [
         f"{each['name']}: listens on {each['bind']}:{each['port']} as "
-        f"{titles(each['ae_title'])}; {_count(each['associations'], 'association')} open"
+        f"{titles(each['ae_title'])}; {counted(each['associations'], 'association')} open"
         for each in status["listeners"]
     ]
 
@@ -184,15 +196,15 @@ def _flow(destination: Status, status: Status, now: datetime) -> str:
     name = destination["destination"]
     where = status["destinations"].get(name, "not in the configuration")
     last = destination["last_success"]
-    delivered = f"last delivery {_ago(last, now)}" if last else "nothing delivered yet"
+    delivered = f"last delivery {ago(last, now)}" if last else "nothing delivered yet"
     opens = status.get("scheduled", {}).get(name)
-    when = f"; outside its schedule until {_moment(opens)}" if opens else ""
-    return f"{name} ({where}): {_waiting(destination)}{when}; {delivered}"
+    when = f"; outside its schedule until {moment(opens)}" if opens else ""
+    return f"{name} ({where}): {what_waits(destination)}{when}; {delivered}"
 
 
 def _studies(studies: Status) -> str:
     is_ = "is" if studies["count"] == 1 else "are"
-    count = _count(studies["count"], "study", "studies")
+    count = counted(studies["count"], "study", "studies")
     if studies["state"] == "gathering":
         return f"route {studies['route']}: {count} {is_} not complete yet"
     return f"route {studies['route']}: {count} {is_} complete, and plugins are still to be told"
@@ -201,21 +213,22 @@ def _studies(studies: Status) -> str:
 def _plugin(time: Status) -> str:
     each, most = time["total"] / time["calls"], time["longest"]
     return (
-        f"plugin {time['plugin']}: {time['hook']} called {_count(time['calls'], 'time')}, "
-        f"{_brief(each)} each, {_brief(most)} at most"
+        f"plugin {time['plugin']}: {time['hook']} called {counted(time['calls'], 'time')}, "
+        f"{brief(each)} each, {brief(most)} at most"
     )
 
 
-def _brief(seconds: float) -> str:
+def brief(seconds: float) -> str:
+    """What may be less than a second: `3.2 ms`."""
     return f"{seconds * 1000:.1f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
 def _spool(status: Status) -> str:
     summary, space = status["summary"], status["space"]
     waiting = summary["copies_waiting"]
-    processing = f"; {_count(waiting, 'copy', 'copies')} to be processed" if waiting else ""
+    processing = f"; {counted(waiting, 'copy', 'copies')} to be processed" if waiting else ""
     return (
-        f"spool {space['directory']}: {_count(summary['instances'], 'instance')}, "
+        f"spool {space['directory']}: {counted(summary['instances'], 'instance')}, "
         f"{size(summary['spool_bytes'])}; {size(space['free'])} free{processing}"
     )
 
@@ -224,18 +237,21 @@ def _status(code: int | None) -> str:
     return "no answer" if code is None else f"status 0x{code:04X}"
 
 
-def _since(iso: str, now: datetime) -> str:
+def since_when(iso: str, now: datetime) -> str:
+    """A time on this machine's clock, and how long ago that is."""
     then = datetime.fromisoformat(iso)
     return f"{then.astimezone():%Y-%m-%d %H:%M} ({duration((now - then).total_seconds())})"
 
 
-def _moment(iso: str) -> str:
+def moment(iso: str) -> str:
+    """A time to come, with its day of the week."""
     return f"{datetime.fromisoformat(iso):%a %Y-%m-%d %H:%M}"
 
 
-def _ago(iso: str, now: datetime) -> str:
+def ago(iso: str, now: datetime) -> str:
+    """How long ago a time is: `4 min ago`."""
     return f"{duration((now - datetime.fromisoformat(iso)).total_seconds())} ago"
 
 
-def _count(number: int, one: str, many: str | None = None) -> str:
+def counted(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"

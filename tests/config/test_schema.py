@@ -165,6 +165,7 @@ RICH = {
     ],
     "processing": {"workers": "auto"},
     "timezone": "Europe/Berlin",
+    "web": {"bind": "localhost", "port": 8080, "networks": "10.0.0.0/8", "hosts": ["a.hospital"]},
     "logging": {"level": "info", "format": "json", "patient_data": False},
     "alerts": {"after": ["15 min"], "command": ["./page.sh"], "webhook": "http://pager.example/"},
 }

@@ -3,6 +3,7 @@
 import logging
 import ssl
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 from router.config.schema import keys_of
 from router.delivery.ahead import Offer
@@ -83,7 +84,7 @@ def _whole(asked):
     node = asked.node
     kept = node._housekeeping._current().config.spool
     handler = logging.getLogger().handlers[0]
-    told = node._alarms._config.alerts
+    told = node.alarms._config.alerts
     return {
         "spool.keep_free": asked.session()._keep_free,
         "spool.retain": kept.retain,
@@ -93,10 +94,21 @@ def _whole(asked):
         "timezone": str(node.deliveries._backlogs["pacs"].timezone),
         "logging.level": logging.getLogger("router").level,
         "logging.format": type(handler.formatter),
-        "alerts.after": node._alarms._after,
+        "alerts.after": node.alarms._after,
         "alerts.command": told.command,
         "alerts.webhook": told.webhook,
+        **_web(node.web),
         "include": asked.says("INCLUDED", listener="plain"),
+    }
+
+
+def _web(web):
+    settings, address = web._server.settings, urlsplit(web.address)
+    return {
+        "web.bind": address.hostname,
+        "web.port": address.port,
+        "web.networks": settings.networks,
+        "web.hosts": settings.hosts,
     }
 
 
