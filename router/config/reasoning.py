@@ -179,7 +179,7 @@ def _disjoint(one: w.Test, other: w.Test) -> bool:
         case (w.Exists(), _) | (_, w.Exists()):
             return _one_absent(one, other)
         case (w.Number() | w.Range(), w.Number() | w.Range()):
-            return not _interval(one).meets(_interval(other))
+            return one.vr == other.vr and not _interval(one).meets(_interval(other))
         case (w.Network(), w.Network()):
             return not one.network.overlaps(other.network)
         case (w.TimeOfDay(), w.TimeOfDay()):
@@ -202,7 +202,7 @@ def _covers(wide: w.Test, narrow: w.Test) -> bool:
         case (w.Exists(present), _):
             return present
         case (w.Number() | w.Range(), w.Number() | w.Range()):
-            return _interval(wide).holds(_interval(narrow))
+            return wide.vr == narrow.vr and _interval(wide).holds(_interval(narrow))
         case (w.Network(wider), w.Network(narrower)):
             return wider.overlaps(narrower) and wider.prefixlen <= narrower.prefixlen
         case (w.TimeOfDay(), w.TimeOfDay()):
@@ -277,4 +277,4 @@ def _minute(moment: time) -> int:
 
 
 def _minutes(span: w.TimeOfDay) -> int:
-    return (_minute(span.end) - _minute(span.start)) % _DAY
+    return (_minute(span.end) - _minute(span.start)) % _DAY or _DAY

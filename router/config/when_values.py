@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pydicom._uid_dict import UID_dictionary
 
 from router.config import when as w
-from router.config.measures import ORDERED, measure
+from router.config.measures import ORDERED, UTC_VR, measure
 from router.config.mistakes import nearest, suggest
 from router.config.tree import described
 from router.config.values import ae_title, network
@@ -81,17 +81,25 @@ def _exact(text: str) -> w.Text | w.Exact:
 
 def _ordered(text: str, vr: str) -> w.Number | w.Range:
     text = text.strip()
-    if compares := _COMPARISON.fullmatch(text):
-        operator = _OPERATORS[compares[1]]
-        bound = measure(compares[2], vr, last=operator in ("<=", ">"))
-        if bound is not None:
-            return w.Number(operator, bound, vr)
-    elif span := _range(text, vr):
-        if span.low > span.high:
-            raise ValueError(f"'{text}' ends before it begins")
-        return span
-    expected = _EXPECTED.get(vr, 'a number: 5, "<= 1.5" or 1-5')
-    raise ValueError(f"'{text}' is not {expected}")
+    # What says its offset from UTC is a moment; the rest is compared by the clock it is read from.
+    for scale in (UTC_VR, vr) if vr == "DT" else (vr,):
+        if test := _comparison(text, scale) or _range(text, scale):
+            break
+    else:
+        expected = _EXPECTED.get(vr, 'a number: 5, "<= 1.5" or 1-5')
+        raise ValueError(f"'{text}' is not {expected}")
+    if isinstance(test, w.Range) and test.low > test.high:
+        raise ValueError(f"'{text}' ends before it begins")
+    return test
+
+
+def _comparison(text: str, vr: str) -> w.Number | None:
+    compares = _COMPARISON.fullmatch(text)
+    if compares is None:
+        return None
+    operator = _OPERATORS[compares[1]]
+    bound = measure(compares[2], vr, last=operator in ("<=", ">"))
+    return None if bound is None else w.Number(operator, bound, vr)
 
 
 _OPERATORS: dict[str, w.Operator] = {"<": "<", "<=": "<=", ">": ">", ">=": ">="}
@@ -99,10 +107,9 @@ _OPERATORS: dict[str, w.Operator] = {"<": "<", "<=": "<=", ">": ">", ">=": ">="}
 
 def _range(text: str, vr: str) -> w.Range | None:
     """`text` as a single value or as LOW-HIGH, where either may be left out."""
-    # The minus of a number and the offset of a DT are dashes too: every dash is tried, a DT's
-    # first, because 2020-2021 means years here, not an offset from UTC.
+    # The minus of a number and the offset of a DT are dashes too, so every dash is tried.
     whole = measure(text, vr)
-    if whole is not None and not (vr == "DT" and "-" in text):
+    if whole is not None:
         return w.Range(whole, measure(text, vr, last=True) or whole, vr)
     for dash in (i for i, character in enumerate(text) if character == "-"):
         first, last = text[:dash].strip(), text[dash + 1 :].strip()
@@ -124,8 +131,8 @@ def _time_of_day(text: str) -> w.TimeOfDay:
         start, end = time(hours, minutes), time(end_hours, end_minutes)
     except ValueError:
         raise ValueError(f"'{text}' is not a time of day such as 07:00-18:00") from None
-    if start == end:
-        raise ValueError(f"'{text}' is no time at all; leave it out for the whole day")
+    if start == end != time():
+        raise ValueError(f"'{text}' has no time between its start and its end")
     return w.TimeOfDay(start, end)
 
 

@@ -8,7 +8,11 @@ import pytest
 
 from router.config import ConfigError, compile_when
 from router.config import when as w
+from router.config.measures import UTC_VR
 from router.config.mistakes import Position
+
+FIRST_OF_2020 = 20200101000000_000000
+LAST_OF_2021 = 20211231235959_999999
 
 
 def only(when):
@@ -58,10 +62,15 @@ def test_no_conditions_always_apply(route_when):
         ("StudyDate: 20200101-20201231", (w.Range(20200101, 20201231, "DA"),)),
         ("StudyDate: 2020-01-31", (w.Range(20200131, 20200131, "DA"),)),
         ("StudyDate: '-20200131'", (w.Range(-math.inf, 20200131, "DA"),)),
-        ("StudyTime: 0700-18", (w.Range(70000, 185959, "TM"),)),
+        ("StudyTime: 0700-18", (w.Range(70000, 185959.999999, "TM"),)),
         ("StudyTime: '< 12:30'", (w.Number("<", 123000, "TM"),)),
-        ("AcquisitionDateTime: 2020-2021", (w.Range(20200101000000, 20211231235959, "DT"),)),
-        ("AcquisitionDateTime: '> 2020'", (w.Number(">", 20201231235959, "DT"),)),
+        ("AcquisitionDateTime: 2020-2021", (w.Range(FIRST_OF_2020, LAST_OF_2021, "DT"),)),
+        ("AcquisitionDateTime: '> 2021'", (w.Number(">", LAST_OF_2021, "DT"),)),
+        ("AcquisitionDateTime: '< 2020010101+0100'", (w.Number("<", FIRST_OF_2020, UTC_VR),)),
+        (
+            "AcquisitionDateTime: 2019123119-0500-2022010100+0001",
+            (w.Range(FIRST_OF_2020, 20220101005859_999999, UTC_VR),),
+        ),
         ("PatientAge: '< 018Y'", (w.Number("<", 18 * 365.25, "AS"),)),
         ("StudyDescription: 1-5", (w.Text("1-5"),)),
         ("StudyDescription: '<unknown>'", (w.Text("<unknown>"),)),
@@ -74,6 +83,7 @@ def test_no_conditions_always_apply(route_when):
         ("StationAETitle: CT1", (w.Exact("CT1"),)),
         ("calling_ae_title: [CT1, 'MR*']", (w.Exact("CT1"), w.Text("MR*", exact=True))),
         ("time: 22:00-06:00", (w.TimeOfDay(time(22), time(6)),)),
+        ("time: 00:00-24:00", (w.TimeOfDay(time(0), time(0)),)),
         ("time: 18:00-24:00", (w.TimeOfDay(time(18), time(0)),)),
         ("peer: {exists: false}", (w.Exists(False),)),
     ],
@@ -97,10 +107,16 @@ def test_a_value_is_read_by_the_vr_of_its_element(route_when, condition, tests):
         (w.Range(1, 5, "IS"), ["1", "5", "+3"], ["0", "6", "5.5x"]),
         (w.Range(20200101, 20201231, "DA"), ["20200630", "2020.06.30"], ["20210101", "2020"]),
         (
-            w.Range(20200101000000, 20201231235959, "DT"),
-            ["2020", "20200630101500.5+0100", "20201231235959"],
-            ["2021", "2019123123"],
+            w.Range(FIRST_OF_2020, LAST_OF_2021, "DT"),
+            ["2020", "20200630101500.5+0100", "20211231235959.9", "20211231235959-0500"],
+            ["2022", "2019123123", "20191231235959.9-0500", "2020-2021"],
         ),
+        (
+            w.Range(FIRST_OF_2020, LAST_OF_2021, UTC_VR),
+            ["2019123123-0500", "20211231235959.9+0000", "20200101010000+0100"],
+            ["2020", "20211231235959-0100", "20200101005959.999999+0100", "20200230+0000"],
+        ),
+        (w.Number("<", 20200101000000_500000, "DT"), ["20200101000000.49"], ["20200101000000.5"]),
         (w.Number("<", 18 * 365.25, "AS"), ["017Y", "200W", "011M"], ["018Y", "18"]),
         (w.Listed(Path(), "id", frozenset({"a1"})), ["A1 "], ["A2"]),
         (w.Listed(Path(), "uid", frozenset({"1.2"}), exact=True), ["1.2\0"], ["1.20"]),
@@ -134,7 +150,7 @@ def test_a_time_of_day_ends_before_its_end_and_may_span_midnight():
         ("time: {exists: true}", "time: expected 07:00-18:00, not a mapping"),
         (
             "time: 07:00-07:00",
-            "time: '07:00-07:00' is no time at all; leave it out for the whole day",
+            "time: '07:00-07:00' has no time between its start and its end",
         ),
         ("SliceThickness: true", 'SliceThickness: is true or false here; quote it: "true"'),
         (
