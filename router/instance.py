@@ -12,6 +12,7 @@ from pydicom.uid import UID
 
 from router import status
 from router.dataset import (
+    DEFLATED,
     BulkValue,
     FileRange,
     SegmentReader,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pydicom.dataset import Dataset
 
-    from router.dataset import Scan, Segment
+    from router.dataset import Bulk, Scan, Segment
     from router.dataset.pixels import Change
 
 
@@ -47,6 +48,12 @@ class Source:
 
     segments: tuple[Segment, ...]
     scan: Scan
+
+    def bulk(self, reference: Bulk) -> list[Segment]:
+        """Where the bytes of a bulk value are; raises `Hold` where they are deflated."""
+        if self.scan.transfer_syntax in DEFLATED:
+            raise Hold("it came deflated, and its bulk values can be read in a route's chain only")
+        return cut(self.segments, reference.offset, reference.length)
 
 
 @dataclass(frozen=True)
@@ -340,8 +347,7 @@ class Instance:
             return [value]
         if isinstance(value.reference, FileRange):
             return [value.reference]
-        source = self._sealed or self._source
-        return cut(source.segments, value.reference.offset, value.reference.length)
+        return (self._sealed or self._source).bulk(value.reference)
 
     def _writable(self) -> Path:
         if self._sealed is not None or self._workspace is None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from router.dataset import Bulk, Span, read_segments, scan_segments
 from router.dataset.encoding import tag_text
 from router.dataset.opened import Origin
-from router.dataset.segments import cut
 from router.dataset.text import Level
 from router.instance import Hold, Source
 
@@ -45,7 +44,7 @@ def leaving(instance: Instance) -> Level:
 
 def read_bulk(instance: Instance, bulk: Bulk) -> Iterator[bytes]:
     """The bytes of a bulk value of `leaving(instance)`, piece by piece."""
-    return read_segments(cut(_leaving(instance).segments, bulk.offset, bulk.length))
+    return read_segments(_leaving(instance).bulk(bulk))
 
 
 def _leaving(instance: Instance) -> Source:

@@ -20,5 +20,7 @@ class Limits(Model):
     command_set: v.PduSize = written("64 KiB")
     identifier: v.PduSize = written("1 MiB")
     object: v.Size = written("64 GiB")
+    inflated: v.Size = written("4 GiB")
+    inflated_ratio: v.Count = 100
     header: v.HeaderSize = written("64 MiB")
     nesting: v.Depth = 64

@@ -3,6 +3,7 @@
 from router.dataset.attributes import Attributes, attributes, encode_attributes
 from router.dataset.convert import to_explicit, to_implicit
 from router.dataset.encoding import DEFLATED, uid_name
+from router.dataset.inflated import scan_inflated
 from router.dataset.opened import BulkValue, open_dataset
 from router.dataset.part10 import Part10, encode_file_meta, open_part10
 from router.dataset.paths import Path, Step, parse_path
@@ -46,6 +47,7 @@ __all__ = [
     "read_segments",
     "replace_value",
     "rescan",
+    "scan_inflated",
     "scan_segments",
     "segments",
     "to_explicit",

@@ -44,13 +44,11 @@ SIGNED_TAGS = frozenset(  # SS, not US, where Pixel Representation is 1
 
 # The data set itself is deflated: a few KiB can inflate to gigabytes. (Deflated Image Frame
 # Compression is none of them: its frames are, within fragments that nobody has to inflate.)
-DEFLATED = frozenset(
-    {
-        "1.2.840.10008.1.2.1.99",  # Deflated Explicit VR Little Endian
-        "1.2.840.10008.1.2.4.95",  # JPIP Referenced Deflate
-        "1.2.840.10008.1.2.4.205",  # JPIP HTJ2K Referenced Deflate
-    }
-)
+DEFLATED = {  # with what they are inflated
+    "1.2.840.10008.1.2.1.99": "1.2.840.10008.1.2.1",  # Deflated Explicit VR Little Endian
+    "1.2.840.10008.1.2.4.95": "1.2.840.10008.1.2.4.94",  # JPIP Referenced Deflate
+    "1.2.840.10008.1.2.4.205": "1.2.840.10008.1.2.4.204",  # JPIP HTJ2K Referenced Deflate
+}
 
 
 @dataclass(frozen=True, slots=True)

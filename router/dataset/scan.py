@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -55,22 +56,28 @@ def by_tag(spans: Iterable[Span]) -> dict[int, Span]:
 class Problem:
     """Why the walk ended early, in words without patient data, and at which data set byte.
 
-    truncated: an element claims more bytes than came. unwalkable: anything else; never rewritten.
+    truncated: an element claims more bytes than came, or what is deflated does not inflate.
+    oversized: it inflates beyond the limits. unwalkable: anything else; never rewritten.
     """
 
-    kind: Literal["truncated", "unwalkable"]
+    kind: Literal["truncated", "oversized", "unwalkable"]
     reason: str
     offset: int
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a data set may cost: bytes of header, depth of sequences, elements and bulk values."""
+    """What a data set may cost: bytes of header, depth of sequences, elements and bulk values.
+
+    Where it is deflated, also the bytes it inflates to, and how many for each that came.
+    """
 
     header: int = 64 * 1024 * 1024
     nesting: int = 64
     elements: int = 65_536  # of the top level
     bulk: int = 65_536
+    inflated: int = sys.maxsize
+    inflated_ratio: int = sys.maxsize
 
 
 @dataclass(frozen=True)
@@ -78,8 +85,9 @@ class Scan:
     """What a data set looks like: `header` is all of its bytes but the bulk values, in order.
 
     After a problem the bytes from `problem.offset` on are the last of `bulk`, and `spans` are the
-    top-level elements before it. `length` counts all bytes of the data set. Text is read by
-    `assume_character_set`, such as `ISO_IR 100`, where the data set names none.
+    top-level elements before it. `length` counts all bytes of the data set. Of a deflated one all
+    that is about what it inflates to. Text is read by `assume_character_set`, such as
+    `ISO_IR 100`, where the data set names none.
     """
 
     transfer_syntax: str

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from router.dataset.encoding import DEFLATED, Encoding, encoding_of
+from router.dataset.inflater import Inflater
 from router.dataset.scan import Bulk, Limits, Scan, Span
-from router.dataset.segments import FileRange, Segment, SegmentReader, total_length
+from router.dataset.segments import (
+    FileRange,
+    Segment,
+    SegmentReader,
+    read_segments,
+    total_length,
+)
 from router.dataset.walker import Walker
 
 if TYPE_CHECKING:
@@ -26,15 +34,22 @@ class Scanner:
 
     def __init__(self, transfer_syntax: str, limits: Limits = Limits()) -> None:  # noqa: B008 - frozen
         self._transfer_syntax = transfer_syntax
-        self._walker = _walker(transfer_syntax, limits)
+        self._walker = Walker(encoding_of(transfer_syntax), limits)
+        self._inflater = Inflater(limits) if transfer_syntax in DEFLATED else None
 
     def feed(self, data: bytes | memoryview) -> None:
         """Take the next bytes, any number of them; `data` is not kept."""
-        self._walker.feed(data)
+        for piece in self._inflater.feed(data) if self._inflater else (data,):
+            self._walker.feed(piece)
 
     def finish(self) -> Scan:
         """What the data set looks like, now that no more of it comes."""
-        return _scan(self._transfer_syntax, self._walker)
+        scan = _scan(self._transfer_syntax, self._walker)
+        fault = self._inflater.finish() if self._inflater else None
+        if fault is None or (scan.problem and fault.kind == "unwalkable"):
+            return scan
+        where = scan.problem.offset if scan.problem else scan.length
+        return replace(scan, problem=replace(fault, offset=where))
 
 
 def rescan(
@@ -53,9 +68,15 @@ def scan_segments(
     """Scan a data set in files, reading its bulk values neither to know them nor to skip them.
 
     With `bulk` from an earlier scan the header runs between are read whole; without, in small
-    pieces, and the fragment headers of encapsulated values one by one.
+    pieces, and the fragment headers of encapsulated values one by one. A deflated data set is
+    inflated to its end, whatever that takes: who took it in has asked the limits.
     """
-    walker = _walker(transfer_syntax, Limits())
+    if transfer_syntax in DEFLATED:
+        scanner = Scanner(transfer_syntax)
+        for data in read_segments(segments):
+            scanner.feed(data)
+        return scanner.finish()
+    walker = Walker(encoding_of(transfer_syntax), Limits())
     known = {value.offset: value.length for value in bulk or ()}
     ahead = sorted(known, reverse=True)
     length, at = total_length(segments), 0
@@ -76,13 +97,6 @@ def scan_segments(
                 step = len(data)
             at += step
     return _scan(transfer_syntax, walker)
-
-
-def _walker(transfer_syntax: str, limits: Limits) -> Walker:
-    walker = Walker(encoding_of(transfer_syntax), limits)
-    if transfer_syntax in DEFLATED:
-        walker.give_up("the data set is deflated, and is not inflated here")
-    return walker
 
 
 def element_spans(scan: Scan, start: int, end: int, encoding: Encoding) -> list[Span]:

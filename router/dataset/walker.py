@@ -64,10 +64,6 @@ class Walker(PassingBuffer):
         self.problem: Problem | None = None
         self._open = [_Open(holds, encoding, ENDLESS, False, 0, "", 0, 0, 0)]
 
-    def give_up(self, reason: str) -> None:
-        """Nothing of it can be walked."""
-        self._fail(reason)
-
     def skip_fragments(self, length: int) -> bool:
         """Count the whole encapsulated value that begins here; False where none does."""
         top = self._open[-1]

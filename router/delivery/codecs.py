@@ -14,6 +14,7 @@ from router.dataset import (
     BulkValue,
     FileRange,
     open_dataset,
+    scan_inflated,
     scan_segments,
     to_explicit,
     to_implicit,
@@ -85,9 +86,11 @@ class _Object:
 
     def __init__(self, task: DeliveryTask, workspace: Path) -> None:
         self.task = task
-        self.transfer_syntax = UID(task.transfer_syntax)
         self._workspace = workspace
-        self._scan = scan_segments(task.segments, task.transfer_syntax, task.bulk)
+        self._segments, self._scan = scan_inflated(
+            task.segments, task.transfer_syntax, task.bulk, workspace
+        )
+        self.transfer_syntax = UID(self._scan.transfer_syntax)
         if self._scan.problem:
             raise PixelError("its data set cannot be walked to its end")
         self._dataset = open_dataset(self._scan)
@@ -110,6 +113,8 @@ class _Object:
 
     def become(self, target: str) -> Processed:
         """In the target transfer syntax. Raises Unfit where that has no place for it."""
+        if target == self.transfer_syntax:  # which it is in since it was inflated
+            return self.processed(self._segments, target, self.task.sop_instance_uid)
         segments, scan = self._explicit()
         leaving = open_dataset(scan)
         self._write_pixels(leaving, UID(target))
@@ -140,7 +145,7 @@ class _Object:
 
     def _explicit(self) -> tuple[list[Segment], Scan]:
         """The data set in Explicit VR Little Endian, but for its pixels."""
-        segments = list(self.task.segments)
+        segments = list(self._segments)
         if self.transfer_syntax not in (IMPLICIT_LITTLE_ENDIAN, _BIG_ENDIAN):
             return segments, self._scan
         segments = to_explicit(self._scan, segments)
@@ -151,6 +156,8 @@ class _Object:
         if not self._has_pixels:
             if is_encapsulated(target):
                 raise Unfit("it has no pixels")
+            if "PixelDataProviderURL" in leaving:  # PS3.5 A.6: only in JPIP transfer syntaxes
+                raise Unfit("its pixels are to be asked for elsewhere")
             return
         if not (is_encapsulated(came) or is_encapsulated(target) or came == _BIG_ENDIAN):
             return
@@ -183,7 +190,7 @@ class _Object:
             return [value]
         if isinstance(value.reference, FileRange):
             return [value.reference]
-        return cut(self.task.segments, value.reference.offset, value.reference.length)
+        return cut(self._segments, value.reference.offset, value.reference.length)
 
     @contextmanager
     def _new_file(self) -> Iterator[IO[bytes]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from router.dataset import DEFLATED
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -19,9 +21,17 @@ IMPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2"
 def forms(transfer_syntax: str, wanted: tuple[str, ...]) -> tuple[str, ...]:
     """The transfer syntaxes an object may leave in, best first.
 
-    What is `wanted`, then as it came, then those one of which every peer has to take (PS3.5 10.1).
+    What is `wanted`, then as it came, then inflated where that is deflated, then those one of
+    which every peer has to take (PS3.5 10.1).
     """
-    all_of_them = (*wanted, transfer_syntax, EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN)
+    inflated = DEFLATED.get(transfer_syntax, transfer_syntax)
+    all_of_them = (
+        *wanted,
+        transfer_syntax,
+        inflated,
+        EXPLICIT_LITTLE_ENDIAN,
+        IMPLICIT_LITTLE_ENDIAN,
+    )
     return tuple(dict.fromkeys(all_of_them))
 
 

@@ -45,7 +45,7 @@ def make_arrival(
     request, scan = received.request, received.scan
     return Arrival(
         stored=Stored(
-            received.file.path, received.offset, scan.length, scan.bulk,
+            received.file.path, received.offset, received.length, scan.bulk,
             scan.problem.reason if scan.problem else None,
         ),
         transfer_syntax=request.transfer_syntax,

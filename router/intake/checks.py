@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from router.dataset import parse_path, values
-from router.status import CANNOT_UNDERSTAND, DATASET_MISMATCH
+from router.status import CANNOT_UNDERSTAND, DATASET_MISMATCH, REFUSED_NOT_AUTHORISED
 from router.wire import Response
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ def find_fault(request: StoreRequest, scan: Scan) -> Response | None:
     """
     if scan.problem and scan.problem.kind == "truncated":
         return Response(CANNOT_UNDERSTAND, f"Data set broken: {scan.problem.reason}")
+    if scan.problem and scan.problem.kind == "oversized":
+        return Response(REFUSED_NOT_AUTHORISED, f"{scan.problem.reason.capitalize()} of the router")
     for path, announced, name in (
         (_SOP_CLASS_UID, request.sop_class_uid, "SOP Class"),
         (_SOP_INSTANCE_UID, request.sop_instance_uid, "SOP Instance"),

@@ -22,10 +22,17 @@ class Received:
     """A data set that has arrived whole: its file (not yet durable), its scan and its digest."""
 
     def __init__(
-        self, file: IncomingFile, offset: int, scan: Scan, digest: bytes, request: StoreRequest
+        self,
+        file: IncomingFile,
+        offset: int,
+        length: int,
+        scan: Scan,
+        digest: bytes,
+        request: StoreRequest,
     ) -> None:
         self.file = file
         self.offset = offset
+        self.length = length
         self.scan = scan
         self.digest = digest
         self.request = request
@@ -52,10 +59,15 @@ class Receiver:
         self._assume_character_set = assume_character_set
         self._decide = decide
         self._refuse = refuse
-        self._scanner = Scanner(
-            request.transfer_syntax, ScanLimits(header=limits.header, nesting=limits.nesting)
+        caps = ScanLimits(
+            header=limits.header,
+            nesting=limits.nesting,
+            inflated=limits.inflated,
+            inflated_ratio=limits.inflated_ratio,
         )
-        self._room = limits.object
+        self._scanner = Scanner(request.transfer_syntax, caps)
+        self._most = limits.object
+        self._length = 0
         self._digest = new_digest()
         self._failure: SpoolError | None = None
         meta = encode_file_meta(
@@ -69,8 +81,8 @@ class Receiver:
         self._write([memoryview(meta)])
 
     def write(self, fragments: Sequence[memoryview]) -> None:
-        self._room -= sum(map(len, fragments))
-        if self._room < 0:
+        self._length += sum(map(len, fragments))
+        if self._length > self._most:
             self._failure = self._failure or TooLarge()
             return
         self._write(fragments)
@@ -96,6 +108,7 @@ class Receiver:
                 Received(
                     self._file,
                     self._offset,
+                    self._length,
                     self._scanner.finish().assuming(self._assume_character_set),
                     self._digest.digest(),
                     self._request,

@@ -108,13 +108,14 @@ class StoreSession(Session):
             return contexts.ABSTRACT_SYNTAX_NOT_SUPPORTED
         if not allowed:
             return contexts.USER_REJECTION
-        return contexts.answer(
-            offer, (contexts.EXPLICIT_LITTLE_ENDIAN, contexts.IMPLICIT_LITTLE_ENDIAN)
-        )
+        return contexts.answer(offer, contexts.LITTLE_ENDIAN)
 
     def provides(self, offer: ContextOffer) -> bool:
         is_storage = offer.scp_role and contexts.is_storage(offer.abstract_syntax)
         return is_storage and self._queries is not None and self._queries.retrieves()
+
+    def extended(self, sop_class_uid: str, asked: bytes) -> bytes | None:
+        return self._queries.extended(sop_class_uid, asked) if self._queries else None
 
     def query(self, request: QueryRequest, exchange: Exchange) -> QueryResponse:
         if self._queries is None:
@@ -126,8 +127,7 @@ class StoreSession(Session):
             request.sop_class_uid
         ):  # a context that is there for a C-GET
             return self._refuse(request, _MAY_NOT_STORE)
-        invalid = find_invalid_uid(request)
-        if invalid:
+        if invalid := find_invalid_uid(request):
             return self._refuse(request, invalid)
         if not self._spool.has_room(self._keep_free):
             return self._refuse(request, NO_SPACE)
@@ -216,7 +216,7 @@ class StoreSession(Session):
         if not routed and not expected.copies and self._settings.unmatched == "refuse":
             comment = f"No route takes it (listener {self.association.listener})"
             return Response(REFUSED_NOT_AUTHORISED, comment)
-        allotted = self._room.allot(routed, received.scan.length, self._generation.config)
+        allotted = self._room.allot(routed, received.length, self._generation.config)
         return allotted if isinstance(allotted, Response) else expected.copies + allotted
 
     def _wait(self, kept: Future[int]) -> Response:
@@ -242,7 +242,7 @@ class StoreSession(Session):
     def _ask_plugins(self, received: Received, now: datetime) -> Response | None:
         if not self._chain.links:
             return None
-        whole = FileRange(received.file.path, received.offset, received.scan.length)
+        whole = FileRange(received.file.path, received.offset, received.length)
         held = received.file.held(received.offset)
         source = Source(held or (whole,), received.scan)
         instance = Instance(source, association=self.association, route="", received=now)

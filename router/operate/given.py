@@ -13,6 +13,7 @@ from router.dataset import (
     open_part10,
     parse_path,
     read_segments,
+    scan_inflated,
     scan_segments,
 )
 from router.routing.making import EXPLICIT_LITTLE_ENDIAN, change_data_set, make_data_set
@@ -95,7 +96,8 @@ def made_given(example: Example, directory: Path) -> Given:
         return read_given(example.file, sender)
     if example.file is not None:
         given = read_given(example.file, sender)
-        segments, scan = change_data_set(given.scan, (given.range,), example.header)
+        came = scan_inflated((given.range,), given.transfer_syntax, given.scan.bulk, directory)
+        segments, scan = change_data_set(*came, example.header)
     else:
         segments = (make_data_set(example.header),)
         scan = scan_segments(segments, EXPLICIT_LITTLE_ENDIAN)

@@ -50,7 +50,7 @@ def make_data_set(header: Header) -> bytes:
 
 
 def change_data_set(
-    scan: Scan, given: tuple[Segment, ...], header: Header
+    given: tuple[Segment, ...], scan: Scan, header: Header
 ) -> tuple[tuple[Segment, ...], Scan]:
     """A data set with these elements instead of its own. Raises ValueError as `make_data_set`."""
     dataset = open_dataset(scan)

@@ -10,10 +10,10 @@ import resource
 import shutil
 import signal
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from router.dataset import FileRange, rescan, scan_segments
+from router.dataset import FileRange, scan_inflated
 from router.instance import Instance, Source
 from router.routing.build import Plugins
 from router.routing.explain import Arriving, DryChain, Explained, ask_listener
@@ -23,7 +23,7 @@ from router.routing.run import run_chain, run_outgoing
 from router.routing.studies import tell_of_study
 from router.routing.timing import Stopwatch, Timed
 from router.routing.worker_log import DatagramHandler
-from router.spool.records import HeldCopy
+from router.spool.records import HeldCopy, Processed
 from router.spool.study_records import StudyTask
 
 if TYPE_CHECKING:
@@ -160,16 +160,19 @@ class Worker:
 
     def _run(self, spec: ChainSpec, chain: Chain, task: CopyTask) -> CopyOutcome:
         received, own = self._instances(spec, task)
-        return run_chain(chain, spec, own, received, task.destinations)
+        outcome = _as_it_came(run_chain(chain, spec, own, received, task.destinations), task)
+        if not (isinstance(outcome, Processed) and outcome.segments):
+            shutil.rmtree(self.setting.workspace / str(task.copy_id), ignore_errors=True)
+        return outcome
 
     def _instances(self, spec: ChainSpec, task: CopyTask) -> tuple[Instance, Instance]:
         """The copy twice: as filters see it, and to be rewritten."""
         stored = task.stored
         bulk = None if stored.problem else stored.bulk
-        scan = rescan(stored.path, stored.offset, stored.length, task.transfer_syntax, bulk)
-        scan = scan.assuming(spec.character_sets.get(task.association.peer))
-        source = Source((FileRange(stored.path, stored.offset, stored.length),), scan)
         workspace = _emptied(self.setting.workspace / str(task.copy_id))
+        came = (FileRange(stored.path, stored.offset, stored.length),)
+        segments, scan = scan_inflated(came, task.transfer_syntax, bulk, workspace)
+        source = Source(segments, scan.assuming(spec.character_sets.get(task.association.peer)))
         notes: dict[str, Any] = {}
         received, own = (
             Instance(
@@ -186,16 +189,16 @@ class Worker:
 
     def _rewrite(self, spec: ChainSpec, chain: Chain, outgoing: Outgoing) -> CopyOutcome:
         task = outgoing.task
-        scan = scan_segments(task.segments, task.transfer_syntax, task.bulk)
-        scan = scan.assuming(spec.character_sets.get(task.association.peer))
+        workspace = _emptied(outgoing.workspace)
+        segments, scan = scan_inflated(task.segments, task.transfer_syntax, task.bulk, workspace)
         instance = Instance(
-            Source(task.segments, scan),
+            Source(segments, scan.assuming(spec.character_sets.get(task.association.peer))),
             association=task.association,
             route=task.route,
             received=task.received,
-            workspace=_emptied(outgoing.workspace),
+            workspace=workspace,
         )
-        return run_outgoing(chain, spec, instance, outgoing.destination)
+        return _as_it_came(run_outgoing(chain, spec, instance, outgoing.destination), task)
 
     def _watch(self, link: int, hook: str) -> None:
         name, timeout = "", OWN_TIMEOUT
@@ -204,6 +207,13 @@ class Worker:
             timeout = max(self._links[link].timeout, self._least_timeout)
         self.stopwatch.begin(name, hook)
         self.setting.progress.enter(self._slot, link, hook, timeout)
+
+
+def _as_it_came(outcome: CopyOutcome, task: CopyTask | DeliveryTask) -> CopyOutcome:
+    """What no plugin changed leaves as it came, also where the chain was shown it inflated."""
+    if isinstance(outcome, Processed) and outcome.segments is None:
+        return replace(outcome, transfer_syntax=task.transfer_syntax)
+    return outcome
 
 
 def _emptied(workspace: Path) -> Path:

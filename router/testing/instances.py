@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from datetime import UTC, datetime
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
-from router.dataset import FileRange, Scanner
+from router.dataset import DEFLATED, FileRange, scan_inflated
 from router.instance import Association, Instance, Source
 
 if TYPE_CHECKING:
@@ -78,11 +79,9 @@ def instance_of(
     """The same of a data set's bytes, whatever they are."""
     own = directory / mkdtemp(prefix="instance", dir=directory)
     (own / "received").write_bytes(content)
-    scanner = Scanner(transfer_syntax)
-    scanner.feed(content)
-    received = FileRange(str(own / "received"), 0, len(content))
+    received = (FileRange(str(own / "received"), 0, len(content)),)
     return Instance(
-        Source((received,), scanner.finish()),
+        Source(*scan_inflated(received, transfer_syntax, None, own / "workspace")),
         association=association,
         route=route,
         received=RECEIVED,
@@ -96,4 +95,8 @@ def encode(dataset: Dataset, transfer_syntax: str = ExplicitVRLittleEndian) -> b
     buffer.is_implicit_VR = transfer_syntax == "1.2.840.10008.1.2"
     buffer.is_little_endian = transfer_syntax != "1.2.840.10008.1.2.2"
     write_dataset(buffer, dataset, dataset.get("SpecificCharacterSet", "ISO_IR 6"))
-    return buffer.getvalue()
+    content = buffer.getvalue()
+    if transfer_syntax not in DEFLATED:
+        return content
+    stream = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return stream.compress(content) + stream.flush()

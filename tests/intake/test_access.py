@@ -1,7 +1,6 @@
 """What who is let in may do: services, SOP classes, how much at once, and as which user."""
 
 import struct
-import zlib
 
 import pytest
 
@@ -19,7 +18,6 @@ from tests.wire.peers import RawPeer, associate_request, item
 from .station import CT, EXPLICIT, IMPLICIT, data_set, read
 
 MR = "1.2.840.10008.5.1.4.1.1.4"
-DEFLATED = "1.2.840.10008.1.2.1.99"
 SHOWN = PeerCertificate("CN=CT1,O=Hospital", ("DNS:ct1.hospital", "IP Address:10.1.4.7"), "ab" * 32)
 
 
@@ -128,21 +126,6 @@ def open_(segment):
     with open(segment.path, "rb") as file:
         file.seek(segment.offset)
         return file.read(segment.length)
-
-
-def test_a_deflated_data_set_is_stored_as_it_came_where_that_is_allowed(station):
-    deflate = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-    bomb = deflate.compress(data_set() + bytes(50_000_000)) + deflate.flush()
-    started = station(listener="transfer_syntaxes: [DeflatedExplicitVRLittleEndian]")
-    assert started.send(bomb, transfer_syntax=DEFLATED).status == 0
-    [task] = started.tasks()
-    assert b"".join(open_(each) for each in task.segments) == bomb
-    assert task.transfer_syntax == DEFLATED
-
-
-def test_deflated_data_sets_are_not_taken_otherwise(station):
-    with pytest.raises(NoAcceptedContext):
-        station().associate([(CT, [DEFLATED])])
 
 
 @pytest.fixture

@@ -118,7 +118,7 @@ def _listeners(asked):
     limits, settings = acceptor.limits, session._settings
     at = "listeners.*."
     found = {f"{at}limits.{key}": getattr(limits, name) for key, name in WIRE.items()}
-    of_instances = ("object", "header", "nesting")
+    of_instances = ("object", "inflated", "inflated_ratio", "header", "nesting")
     found |= {f"{at}limits.{key}": getattr(settings.limits, key) for key in of_instances}
     keys = ("transfer_syntaxes", "acknowledge", "acknowledge_timeout", "unmatched")
     found |= {at + key: getattr(settings, key) for key in keys}

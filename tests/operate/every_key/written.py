@@ -106,6 +106,8 @@ listeners:
       command_set: <64 KiB|65 KiB>
       identifier: <1 MiB|2 MiB>
       object: <64 GiB|65 GiB>
+      inflated: <4 GiB|5 GiB>
+      inflated_ratio: <100|101>
       header: <64 MiB|63 MiB>
       nesting: <64|63>
     acknowledge: <received|processed>

@@ -28,6 +28,7 @@ ENCODINGS = {
     "implicit": "1.2.840.10008.1.2",
     "explicit": "1.2.840.10008.1.2.1",
     "big endian": "1.2.840.10008.1.2.2",
+    "deflated": "1.2.840.10008.1.2.1.99",
 }
 POSSIBLE = [each for each in OPTIONS if each != "clean_recognizable_visual_features"]
 FULL, MODIFIED = "retain_longitudinal_full_dates", "retain_longitudinal_modified_dates"
