@@ -122,17 +122,11 @@ class Actions:
         self._require(to)
         return _wait(self.spool.ledger.move(self._selection(selection), to))
 
-    def resend(
-        self,
-        to: str,
-        study: str | None = None,
-        route: str | None = None,
-        since: float | None = None,
-    ) -> int:
+    def resend(self, to: str, since: float | None = None, **selection: str | None) -> int:
         """`since` is how many seconds ago what is meant came at the earliest."""
         self._require(to)
         earliest = None if since is None else datetime.now(UTC) - timedelta(seconds=since)
-        return self.spool.resend(to, study, route, earliest)
+        return self.spool.resend(to, _selection(selection), earliest)
 
     def doctor(self, repair: bool = False) -> Json:
         return plain(self.spool.examine(repair))

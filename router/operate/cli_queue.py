@@ -179,22 +179,20 @@ def move(config: Path | None, as_json: bool, to: str, **selection: str | None) -
 @config_option
 @json_option
 @click.option("--since", callback=ago, help="What came in the last 24h, 3d...")
+@click.option("--destination", help="What was for this destination.")
 @click.option("--study", help="This Study Instance UID, received or outgoing.")
-@click.option("--route", help="What this route made; else what the first route made.")
-@click.option("--to", required=True, help="The destination that gets it, whatever it got before.")
+@click.option("--route", help="What this route made; else what was for --to, or the first made.")
+@click.option("--to", help="Who gets it, whatever they got before; else --destination.")
 def resend(
-    config: Path | None,
-    as_json: bool,
-    since: float | None,
-    study: str | None,
-    route: str | None,
-    to: str,
+    config: Path | None, as_json: bool, since: float | None, to: str | None, **selection: str | None
 ) -> None:
     """Send again what is still in the spool (spool.retain), delivered or not."""
-    if since is None and study is None:
+    to = to or selection["destination"]
+    if to is None:
+        fail("say where to: --to, or --destination for what was for it", 2)
+    if since is None and selection["study"] is None:
         fail("say what to send again: --since or --study", 2)
-    chosen = {"since": since, "study": study, "route": route}
-    _change("resend", f"sent again to {to}", config, as_json, to=to, **chosen)
+    _change("resend", f"sent again to {to}", config, as_json, to=to, since=since, **selection)
 
 
 def _pausing(action: str, said: str) -> click.Command:

@@ -166,12 +166,10 @@ class Ledger(StudyLedger, Protocol):
         came from there stays.
         """
 
-    def resend(
-        self, to: str, study: str | None, route: str | None, since: datetime | None
-    ) -> Future[int]:
-        """Make new deliveries of instances whose files are still here: of each the copy that
-        `route` made, or the first route that did; none to who sent it, which the trail says. Not
-        while files are being removed.
+    def resend(self, to: str, selection: Selection, since: datetime | None) -> Future[int]:
+        """Make new deliveries of instances whose files are still here, those selected that came
+        `since`: of each the copy that was for `to` already, or else the first route's; none to who
+        sent it, which the trail says. `reason` does not select. Not while files are removed.
         """
 
     def hold_copies_of_unknown_routes(self, known: Collection[str]) -> Future[int]:

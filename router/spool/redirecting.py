@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     import apsw
 
+    from router.spool.records import Selection
     from router.spool.schema import Row
     from router.spool.transaction import Transaction
 
@@ -46,12 +47,17 @@ UPDATE deliveries SET state = 'suppressed', due = NULL, changed = :now,
 WHERE id = :id
 """
 _STAYS = "UPDATE deliveries SET note = 'not moved to ' || :to || ': ' || :reason WHERE id = :id"
-_KEPT_COPIES = """
-SELECT min(c.id) FROM copies c JOIN instances i ON i.id = c.instance
-    JOIN series s ON s.id = i.series
+_WAS_FOR = """EXISTS (
+    SELECT 1 FROM deliveries d
+    WHERE d.instance = c.instance AND d.copy = c.id AND d.destination = {})"""
+# Of several copies the one that was made for it: another may say who the patient is.
+_KEPT_COPIES = f"""
+SELECT coalesce(min(c.id) FILTER (WHERE {_WAS_FOR.format(":to")}), min(c.id))
+FROM copies c JOIN instances i ON i.id = c.instance JOIN series s ON s.id = i.series
 WHERE c.state = 'processed' AND i.path IS NOT NULL
     AND (:study IS NULL OR :study IN (s.study_instance_uid, c.study_instance_uid))
     AND (:route IS NULL OR c.route = :route) AND (:since IS NULL OR i.received >= :since)
+    AND (:destination IS NULL OR {_WAS_FOR.format(":destination")})
 GROUP BY c.instance ORDER BY 1
 """
 _RESEND = """
@@ -72,10 +78,18 @@ WHERE c.id = :id AND c.state = 'processed' AND i.path IS NOT NULL
 
 
 def kept_copies(
-    connection: apsw.Connection, study: str | None, route: str | None, since: int | None
+    connection: apsw.Connection, to: str, selection: Selection, since: int | None
 ) -> list[int]:
-    """The processed copies whose bytes are still here; of an instance the first that fits."""
-    values = {"study": study, "route": route, "since": since}
+    """The processed copies whose bytes are still here; of an instance the first that fits, or the
+    one that was for `to` already.
+    """
+    values = {
+        "to": to,
+        "destination": selection.destination,
+        "study": selection.study_instance_uid,
+        "route": selection.route,
+        "since": since,
+    }
     return [row for (row,) in fetch(connection, _KEPT_COPIES, values)]
 
 

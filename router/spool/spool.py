@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from router.config.model import DestinationConfig
     from router.spool.ledger import Ledger
-    from router.spool.records import Arrival, Expirable
+    from router.spool.records import Arrival, Expirable, Selection
 
 log = logging.getLogger("router.spool")
 
@@ -218,10 +218,10 @@ class Spool:
             self._space = None
         return removed
 
-    def resend(self, to: str, study: str | None, route: str | None, since: datetime | None) -> int:
+    def resend(self, to: str, selection: Selection, since: datetime | None) -> int:
         """See `Ledger.resend`; no file goes meanwhile."""
         with self._removing:
-            return self.ledger.resend(to, study, route, since).result()
+            return self.ledger.resend(to, selection, since).result()
 
     def examine(self, repair: bool) -> Diagnosis:
         """Compare files and ledger. Repairing removes what nothing refers to, and holds what lost

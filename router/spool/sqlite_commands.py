@@ -89,12 +89,10 @@ class SqliteCommands:
         steps = redirecting.move(selected["deliveries"], to)
         return self._withdrawing(steps, selected["deliveries"])
 
-    def resend(
-        self, to: str, study: str | None, route: str | None, since: datetime | None
-    ) -> Future[int]:
+    def resend(self, to: str, selection: Selection, since: datetime | None) -> Future[int]:
         earliest = None if since is None else to_microseconds(since)
         with self._read() as reader:
-            copies = redirecting.kept_copies(reader, study, route, earliest)
+            copies = redirecting.kept_copies(reader, to, selection, earliest)
         return commands.in_steps(self._writer, redirecting.resend(copies, to))
 
     def _command(

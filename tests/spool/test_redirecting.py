@@ -12,7 +12,6 @@ from .making import (
     NOW,
     accept,
     deliver,
-    delivered,
     deliveries,
     finish_copies,
     planned,
@@ -90,13 +89,13 @@ def test_moving_to_where_it_is_changes_nothing(spool):
 def test_what_was_delivered_is_sent_again_and_stays_until_it_is(spool):
     accept(spool, planned("pacs"))
     deliver(spool, "pacs")
-    assert spool.resend("archive", None, None, None) == 1
+    assert spool.resend("archive", Selection(), None) == 1
     assert spool.expire(0, LATER + timedelta(days=9000)) == 0, "its file is needed"
     first, again = trail(spool)
     assert (again.destination, again.state, again.note) == ("archive", "queued", "resent")
-    assert spool.resend("archive", None, None, None) == 0, "it is queued already"
+    assert spool.resend("archive", Selection(), None) == 0, "it is queued already"
     deliver(spool, "archive")
-    assert spool.resend("archive", None, None, None) == 1, "once more is possible"
+    assert spool.resend("archive", Selection(), None) == 1, "once more is possible"
     assert first.state == "delivered"
 
 
@@ -115,20 +114,34 @@ def test_what_was_delivered_is_sent_again_and_stays_until_it_is(spool):
 def test_resending_selects_by_study_route_and_arrival(spool, study, route, since, sent):
     accept(spool, planned("pacs"), uid="1.1", study_instance_uid="1.2.1")
     accept(spool, planned("pacs"), uid="1.2", study_instance_uid="1.2.2", received=LATER)
-    assert spool.resend("archive", study, route, since) == len(sent)
+    chosen = Selection(study_instance_uid=study, route=route)
+    assert spool.resend("archive", chosen, since) == len(sent)
     assert [task.sop_instance_uid for task in spool.ledger.claim("archive", 9)] == sent
 
 
-def test_of_several_copies_the_route_says_which_and_without_one_it_is_the_first(spool):
+@pytest.mark.parametrize(
+    ("to", "selection", "sent"),
+    [
+        ("archive", Selection(route="research"), "1.9"),
+        ("archive", Selection(), "1.2.3.4.5"),
+        ("vna", Selection(), "1.9"),
+        ("vna", Selection(route="clinical"), "1.2.3.4.5"),
+        ("archive", Selection(destination="vna"), "1.9"),
+        ("pacs", Selection(destination="pacs"), "1.2.3.4.5"),
+    ],
+)
+def test_of_several_copies_goes_what_was_for_it_or_else_the_first(spool, to, selection, sent):
     accept(spool, planned("pacs"), planned("vna", route="research", chain=True))
     finish_copies(spool, research=processed("vna", uid="1.9"))
-    spool.resend("archive", None, "research", None)
-    [task] = spool.ledger.claim("archive", 9)
-    assert task.sop_instance_uid == "1.9"
-    spool.ledger.finish([delivered(task.delivery_id)]).result(20)
-    spool.resend("archive", None, None, None)
-    [task] = spool.ledger.claim("archive", 9)
-    assert task.sop_instance_uid == "1.2.3.4.5"
+    assert (deliver(spool, "pacs"), deliver(spool, "vna")) == (1, 1)
+    assert spool.resend(to, selection, None) == 1
+    [task] = spool.ledger.claim(to, 9)
+    assert task.sop_instance_uid == sent
+
+
+def test_what_was_never_for_a_destination_is_not_resent_as_that(spool):
+    accept(spool, planned("pacs"))
+    assert spool.resend("archive", Selection(destination="vna"), None) == 0
 
 
 def test_what_is_held_or_whose_file_is_gone_is_not_resent(spool):
@@ -137,7 +150,7 @@ def test_what_is_held_or_whose_file_is_gone_is_not_resent(spool):
     accept(spool, planned("pacs"), uid="1.2")
     deliver(spool, "pacs")
     assert spool.expire(0, LATER + timedelta(days=9000)) == 1
-    assert spool.resend("archive", None, None, None) == 0
+    assert spool.resend("archive", Selection(), None) == 0
 
 
 @pytest.fixture
@@ -158,14 +171,14 @@ def test_whoever_asks_for_it_again_gets_it_whatever_the_destination_says(spool):
     deliver(spool, "pacs")
     accept(spool, planned("pacs"), digest=b"a" * 32)
     assert deliver(spool, "pacs") == 0
-    assert spool.resend("pacs", None, None, None) == 1, "the same once is enough"
+    assert spool.resend("pacs", Selection(), None) == 1, "the same once is enough"
     assert deliver(spool, "pacs") == 1
 
 
 @pytest.mark.usefixtures("sender_is_a_destination")
 def test_nothing_is_sent_again_to_who_sent_it(spool):
     accept(spool, planned("pacs"))
-    assert spool.resend("ct1", None, None, None) == 0
+    assert spool.resend("ct1", Selection(), None) == 0
     told = trail(spool)[1]
     assert (told.destination, told.state, told.reason) == (
         "ct1", "suppressed", "it came from there",
@@ -187,5 +200,5 @@ def test_what_is_moved_or_sent_again_goes_after_an_earlier_version_that_waits_th
     accept(spool, planned("pacs"))
     assert move(spool) == 1
     assert [deliver(spool, "archive") for _ in range(3)] == [1, 1, 0]
-    assert spool.resend("vna", None, None, None) == 2
+    assert spool.resend("vna", Selection(), None) == 2
     assert [deliver(spool, "vna") for _ in range(3)] == [1, 1, 0]

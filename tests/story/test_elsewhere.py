@@ -35,6 +35,7 @@ def test_what_waits_goes_elsewhere_and_what_was_delivered_goes_again(
     until(lambda: "new (moved from old): delivered" in router.command("where", uid).stdout, "said")
 
     assert router.command("queue", "resend", "--to", "shelf").returncode == 2
+    assert router.command("queue", "resend", "--since", "24h").returncode == 2
     again = router.command("queue", "resend", "--since", "24h", "--to", "shelf")
     assert again.stdout == "12 sent again to shelf\n"
     until(lambda: len(list((router.directory / "shelf").glob("*.dcm"))) == 12, "on the shelf")
