@@ -83,7 +83,9 @@ def connect(
         if association is not None:
             association.kill()
         if isinstance(error, OSError):  # the socket's options or addresses: the peer has gone
-            raise ConnectionLost(f"connection lost: {error.strerror}") from error
+            raise _lost(f"connection lost: {error.strerror}", peer) from error
+        if isinstance(error, ConnectionLost):
+            raise _lost(str(error), peer) from error
         raise
     return OutgoingAssociation(association, timeouts.response, granted(association, window))
 
@@ -100,6 +102,14 @@ def _secure(
         where = f"{peer.host} port {peer.port}"
         raise ConnectFailed(f"no TLS with {where}: {why_refused(error)}") from error
     return wrapped
+
+
+def _lost(why: str, peer: Peer) -> ConnectionLost:
+    """With TLS 1.3 a certificate is refused after the handshake, and perhaps without a word."""
+    hint = (
+        "; so does a peer that does not accept our certificate, or misses one" if peer.tls else ""
+    )
+    return ConnectionLost(why + hint)
 
 
 class OutgoingAssociation:

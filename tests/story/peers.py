@@ -112,8 +112,12 @@ class StoreScp:
 class Orthanc:
     """An Orthanc with its own storage and configuration; `instances()` asks its REST interface."""
 
-    def __init__(self, directory: Path, dicom_port: int, http_port: int, ae_title: str) -> None:
+    def __init__(
+        self, directory: Path, dicom_port: int, http_port: int, ae_title: str, **settings: object
+    ) -> None:
+        """`settings` are of its own configuration."""
         self.directory = directory
+        self._settings = settings
         self.port, self.http_port, self.ae_title = dicom_port, http_port, ae_title
         self.process: subprocess.Popen | None = None
 
@@ -132,7 +136,7 @@ class Orthanc:
             "DicomAlwaysAllowStore": True,
             "UnknownSopClassAccepted": True,
         }
-        config.write_text(json.dumps(settings))
+        config.write_text(json.dumps(settings | self._settings))
         with (self.directory / "orthanc.log").open("wb") as log:
             self.process = subprocess.Popen(["Orthanc", str(config)], stdout=log, stderr=log)
         until(self._answers, "Orthanc does not start")
