@@ -17,5 +17,8 @@ class Queries(Protocol):
     def retrieves(self) -> bool:
         """Whether this association may be sent instances on itself (C-GET)."""
 
+    def extended(self, sop_class_uid: str, asked: bytes) -> bytes | None:
+        """See `router.wire.Session`."""
+
     def query(self, request: QueryRequest, exchange: Exchange) -> QueryResponse:
         """See `router.wire.Session`."""

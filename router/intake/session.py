@@ -108,13 +108,14 @@ class StoreSession(Session):
             return contexts.ABSTRACT_SYNTAX_NOT_SUPPORTED
         if not allowed:
             return contexts.USER_REJECTION
-        return contexts.answer(
-            offer, (contexts.EXPLICIT_LITTLE_ENDIAN, contexts.IMPLICIT_LITTLE_ENDIAN)
-        )
+        return contexts.answer(offer, contexts.LITTLE_ENDIAN)
 
     def provides(self, offer: ContextOffer) -> bool:
         is_storage = offer.scp_role and contexts.is_storage(offer.abstract_syntax)
         return is_storage and self._queries is not None and self._queries.retrieves()
+
+    def extended(self, sop_class_uid: str, asked: bytes) -> bytes | None:
+        return self._queries.extended(sop_class_uid, asked) if self._queries else None
 
     def query(self, request: QueryRequest, exchange: Exchange) -> QueryResponse:
         if self._queries is None:
@@ -126,8 +127,7 @@ class StoreSession(Session):
             request.sop_class_uid
         ):  # a context that is there for a C-GET
             return self._refuse(request, _MAY_NOT_STORE)
-        invalid = find_invalid_uid(request)
-        if invalid:
+        if invalid := find_invalid_uid(request):
             return self._refuse(request, invalid)
         if not self._spool.has_room(self._keep_free):
             return self._refuse(request, NO_SPACE)

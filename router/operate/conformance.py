@@ -16,6 +16,7 @@ from router.intake.contexts import (
     storage_classes,
     storage_transfer_syntaxes,
 )
+from router.query import extended
 from router.query.sop_classes import SERVICES
 from router.wire.limits import SENT_PDU_MAXIMUM
 
@@ -85,7 +86,7 @@ def _networking(config: Config) -> Iterator[str]:
     for name, settings in _dicom(config):
         yield from _destination(f"4.2.{next(numbers)}", name, settings)
     for entry in config.query_retrieve:
-        yield from _queries(f"4.2.{next(numbers)}", entry)
+        yield from _queries(f"4.2.{next(numbers)}", entry, config)
     yield from ("### 4.3 Network Interfaces", "")
     yield from ("TCP/IP over IPv4 and IPv6, whatever the operating system has below it.", "")
     yield from ("### 4.4 Configuration", "")
@@ -183,7 +184,7 @@ def _destination(number: str, name: str, settings: DicomDestination) -> Iterator
     yield from _table(("status", "what becomes of the object"), _PEER_STATUSES)
 
 
-def _queries(number: str, entry: QueryRetrieve) -> Iterator[str]:
+def _queries(number: str, entry: QueryRetrieve, config: Config) -> Iterator[str]:
     yield from (f"#### {number} Queries {entry.name}: answers from others", "")
     accept = entry.accept
     rows = [
@@ -201,6 +202,7 @@ def _queries(number: str, entry: QueryRetrieve) -> Iterator[str]:
         (uid_name(uid), uid) for uid, service in SERVICES.items() if service in entry.services
     ]
     yield from _table(("SOP class, as SCP and towards upstreams as SCU", "UID"), classes)
+    yield from _paragraph(extended.statement(entry, config))
 
 
 def _peers(accept: Accept) -> str:

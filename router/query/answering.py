@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from router.dataset import encode_attributes
-from router.query.matching import TIMEZONE, is_universal, matches
+from router.query.extended import BASELINE
+from router.query.matching import TIMEZONE, in_zone_of, is_universal, matches
 from router.query.moments import range_ends
 from router.spool import COMPUTED, Narrowing, name_groups, tags_of
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from router.dataset import Attributes
+    from router.query.extended import Extended
     from router.spool import Candidate, IndexReader
 
 LEVELS = ("PATIENT", "STUDY", "SERIES", "IMAGE")
@@ -47,11 +49,14 @@ UNIQUE_KEYS = {
 class Question:
     """A query's keys at a level of an index."""
 
-    def __init__(self, level: str, keys: Attributes, ae_title: str) -> None:
+    def __init__(
+        self, level: str, keys: Attributes, ae_title: str, extended: Extended = BASELINE
+    ) -> None:
         """`ae_title` is that from which what is found can be retrieved."""
         about = {_LEVEL, _CHARACTER_SET, _RETRIEVE_AE_TITLE}
         self._level = level
         self._ae_title = ae_title
+        self._extended = extended
         asked = {tag: key for tag, key in keys.items() if tag not in about}
         self._keys = {tag: key for tag, key in asked.items() if _is_known(level, tag)}
         self.is_all_known = len(self._keys) == len(asked)
@@ -65,11 +70,13 @@ class Question:
         for candidate in reader.candidates(self._level, narrowing(self._level, self._keys)):
             entity = {**candidate.attributes, _AVAILABILITY: ("CS", ["ONLINE"])}
             self._compute(self._matched, entity, reader, candidate)
-            is_answer = matches(self._keys, entity)
+            is_answer = matches(self._keys, entity, together=self._extended.date_times)
             if is_answer and self._level == "PATIENT":
                 is_answer = _is_first(candidate, patients)
             if is_answer:
                 self._compute(self._returned, entity, reader, candidate)
+                if self._extended.time_zones:
+                    entity = in_zone_of(self._keys, entity)
             yield self._said(entity) if is_answer else None
 
     def _compute(

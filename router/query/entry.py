@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from router.config import QueryRetrieve
     from router.instance import Association, Query, Refusal
+    from router.query.extended import Extended
     from router.query.upstream import Upstream
     from router.routing import Generation
     from router.spool import Indexes
@@ -61,6 +62,7 @@ class Entry:
         provenance: Provenance,
         directory: Path | None,
         indexes: Indexes,
+        extended: Extended,
     ) -> None:
         self.settings = settings
         self.name = settings.name
@@ -73,13 +75,15 @@ class Entry:
         self.generation = generation
         self.has_chain = bool(settings.chain)
         self._chain = generation.query_chains[settings.name]
+        self._extended = extended
         self.upstreams = [self._upstream(name, indexes) for name in settings.upstreams]
 
     def _upstream(self, name: str, indexes: Indexes) -> Upstream:
         destination, deadline = self.generation.config.destinations[name], self.deadline
         if isinstance(destination, FolderDestination):
             index = indexes.of(name, destination.directory)
-            return local_upstream(name, index, self.association.called_ae_title, deadline)
+            ours = self.association.called_ae_title
+            return local_upstream(name, index, ours, deadline, self._extended)
         assert isinstance(destination, DicomDestination)
         return upstream(name, destination, self.association.calling_ae_title, deadline)
 

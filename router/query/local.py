@@ -27,6 +27,7 @@ from router.wire import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from router.query.extended import Extended
     from router.spool import IndexedFile, IndexReader, LocalIndex
     from router.wire import StoreSink
 
@@ -42,6 +43,7 @@ class LocalUpstream(Upstream):
     """An index as who is asked."""
 
     index: LocalIndex
+    extended: Extended
 
     def connect(
         self,
@@ -49,10 +51,14 @@ class LocalUpstream(Upstream):
         transfer_syntax: str,
         stored: Iterable[tuple[str, list[str]]] = (),
     ) -> LocalConversation:
-        return LocalConversation(self.index, self.peer.called_ae_title, sop_class_uid)
+        return LocalConversation(
+            self.index, self.peer.called_ae_title, sop_class_uid, self.extended
+        )
 
 
-def local_upstream(name: str, index: LocalIndex, ae_title: str, deadline: float) -> LocalUpstream:
+def local_upstream(
+    name: str, index: LocalIndex, ae_title: str, deadline: float, extended: Extended
+) -> LocalUpstream:
     """`ae_title` is ours, by which it was asked."""
     return LocalUpstream(
         name=name,
@@ -65,6 +71,7 @@ def local_upstream(name: str, index: LocalIndex, ae_title: str, deadline: float)
         issuer_of_patient_id=None,
         character_set=None,
         index=index,
+        extended=extended,
     )
 
 
@@ -73,10 +80,13 @@ class LocalConversation:
 
     address = _ADDRESS
 
-    def __init__(self, index: LocalIndex, ae_title: str, sop_class_uid: str) -> None:
+    def __init__(
+        self, index: LocalIndex, ae_title: str, sop_class_uid: str, extended: Extended
+    ) -> None:
         self._index = index
         self._ae_title = ae_title
         self._sop_class_uid = sop_class_uid
+        self._extended = extended
         self._reader: IndexReader | None = index.take_reader()
         self.is_interrupted = False
 
@@ -107,7 +117,7 @@ class LocalConversation:
             comment = "No unique key of the level"
             return LocalInquiry(self, iter([QueryResponse(DATASET_MISMATCH, comment)]), ended)
         if store is None:
-            question = Question(level, keys, self._ae_title)
+            question = Question(level, keys, self._ae_title, self._extended)
             return LocalInquiry(self, _found(question, self._reader), ended)
         files = self._reader.files(wanted(level, keys))
         return LocalInquiry(self, _sent(self._index, files, store), ended)

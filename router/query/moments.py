@@ -44,6 +44,11 @@ def zone_of(text: str) -> timezone | None:
     return timezone(offset) if -12 <= offset / timedelta(hours=1) <= 14 else None
 
 
+def has_zone(text: str) -> bool:
+    """Whether a DT names its zone; what is empty needs none."""
+    return not text.strip() or zone_of(text.strip()[-5:]) is not None
+
+
 def date_matches(key: str, value: str) -> bool:
     """Whether a DA is the key's date, or within its range."""
     return _within(key, value, _date)
@@ -79,6 +84,28 @@ def date_time_matches(
         if this.first > end.last:
             return False
     return (first is not None or not ends[1]) and (last is not None or not ends[2])
+
+
+def date_time(date: str, time: str) -> str:
+    """A DA and a TM as a DT; "" for what is none."""
+    day, then = plain_date(date), time.strip().replace(":", "")
+    return day + then if day and _TIME.fullmatch(then) else ""
+
+
+def date_time_range(dates: str, times: str) -> str | None:
+    """The range of DT that a DA range and a TM range are together; None where they are no ranges,
+    or have other ends.
+    """
+    days = range_ends(dates)
+    first, dash, last = times.replace(":", "").partition("-")
+    ends = first.strip(), last.strip()
+    if days is None or plain_date(dates) or not dash:
+        return None
+    if any(bool(day) != bool(end) for day, end in zip(days, ends, strict=True)):
+        return None
+    if not all(_TIME.fullmatch(end) for end in ends if end):
+        return None
+    return "-".join(day + end for day, end in zip(days, ends, strict=True))
 
 
 def shifted(date: str, time: str, by: timedelta) -> tuple[str, str]:

@@ -8,8 +8,10 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from router.instance import Query, Refusal
+from router.query import extended
 from router.query.answering import LEVELS
 from router.query.entry import Entry
+from router.query.extended import BASELINE
 from router.query.find import Find
 from router.query.identifier import LEVEL, Identifier
 from router.query.sop_classes import SERVICES
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from router.config import QueryRetrieve
     from router.config.querying import QueryServiceName
     from router.instance import Association
+    from router.query.extended import Extended
     from router.query.service import QueryService
     from router.routing import Generation
     from router.wire import Exchange, QueryRequest
@@ -38,6 +41,7 @@ class AssociationQueries:
         self._association = association
         self._generation = generation
         entries = generation.config.query_retrieve
+        self._extended: dict[str, Extended] = {}
         self._entries = [each for each in entries if self._is_accepted(each)]
 
     def answers(self, abstract_syntax: str) -> bool | None:
@@ -46,6 +50,16 @@ class AssociationQueries:
 
     def retrieves(self) -> bool:
         return self._entry("get") is not None
+
+    def extended(self, sop_class_uid: str, asked: bytes) -> bytes | None:
+        service = SERVICES.get(sop_class_uid)
+        entry = self._entry(service) if service else None
+        if service is None or entry is None:
+            return None
+        answered = extended.answer(service, asked, entry, self._generation.config)
+        if service == "find":
+            self._extended[sop_class_uid] = extended.agreed(answered)
+        return answered
 
     def query(self, request: QueryRequest, exchange: Exchange) -> QueryResponse:
         service = SERVICES.get(request.sop_class_uid)
@@ -59,6 +73,7 @@ class AssociationQueries:
             self._service.provenance,
             self._service.directory,
             self._service.indexes,
+            self._extended.get(request.sop_class_uid, BASELINE),
         )
         log.info(
             "query.asked entry=%s service=%s calling=%s upstreams=%s",

@@ -120,6 +120,10 @@ class Session(Protocol):
         """Whether the requestor may provide the service that it proposes to."""
         return False
 
+    def extended(self, sop_class_uid: str, asked: bytes) -> bytes | None:
+        """The Service-class-application-information to answer (PS3.7 D.3.3.5); None for none."""
+        return None
+
     def knows_user(self) -> bool:
         """Whether the user of the association was checked."""
         return False

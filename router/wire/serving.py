@@ -7,8 +7,6 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, cast
 
 from pynetdicom._globals import MODE_ACCEPTOR
-from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation, UserIdentityNegotiation
-from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import AddressInformation
 
 from router.status import UNRECOGNIZED_OPERATION
@@ -24,6 +22,7 @@ from router.wire.errors import (
 from router.wire.exchange import Exchange
 from router.wire.identifier import Identifier
 from router.wire.incoming import begin_store, tell, where
+from router.wire.negotiating import answer
 from router.wire.pdv import UNEXPECTED_PDU
 from router.wire.queries import QueryRequest, QueryResponse
 from router.wire.query_commands import FIELDS, encode_query_response, query_request
@@ -35,6 +34,8 @@ from router.wire.window import grant
 if TYPE_CHECKING:
     import socket
 
+    from pynetdicom.presentation import PresentationContext
+
     from router.wire.command import CommandSet
     from router.wire.limits import AcceptorLimits
     from router.wire.pdv import Target
@@ -45,11 +46,9 @@ log = logging.getLogger("router.wire")
 _CANCELS_MAXIMUM = 10
 _READ_AHEAD = 100  # messages dealt with at a time
 _ECHOED = slice(10, 74)  # returned in the A-ASSOCIATE-AC as received (PS3.8 table 9-17)
-_ABSTRACT_SYNTAX_NOT_SUPPORTED = 3
 _FAILED_SERVICE = Rejection(2, 1, 1, "the service failed")
 _USERNAME_AND_PASSCODE = 2
 _TOO_MANY_CONTEXTS = Rejection(2, 3, 2, "more presentation contexts than allowed")
-_IMPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2"
 
 
 class ServedAssociation(Asking):
@@ -105,12 +104,12 @@ class ServedAssociation(Asking):
             return False
         self.requestor.primitive = primitive
         request = self._request(request_pdu)
-        answer = self._ask_service(service, request)
-        if isinstance(answer, Rejection):
-            self.acse.send_reject(answer.result, answer.source, answer.reason)
+        answered = self._ask_service(service, request)
+        if isinstance(answered, Rejection):
+            self.acse.send_reject(answered.result, answered.source, answered.reason)
             return False
-        self._accepted_cx = {cast("int", cx.context_id): cx for cx in answer if cx.result == 0}
-        self._rejected_cx = [cx for cx in answer if cx.result != 0]
+        self._accepted_cx = {cast("int", cx.context_id): cx for cx in answered if cx.result == 0}
+        self._rejected_cx = [cx for cx in answered if cx.result != 0]
         grant(self)
         self.acse.send_accept()
         self.is_established = self.dul.usable
@@ -149,14 +148,6 @@ class ServedAssociation(Asking):
         name = (item.primary_field or b"").decode("utf-8", "replace")
         return UserIdentity(name, item.secondary_field or b"")
 
-    def _confirm_user(self, session: Session) -> None:
-        """A requestor that asks for it is told that its user was checked (PS3.7 D.3.3.7.2)."""
-        item = self.requestor.user_identity
-        if session.knows_user() and item is not None and item.positive_response_requested:
-            confirmed = UserIdentityNegotiation()
-            confirmed.server_response = b""
-            self.acceptor.add_negotiation_item(confirmed)
-
     def _ask_service(
         self, service: Service, request: AssociationRequest
     ) -> Rejection | list[PresentationContext]:
@@ -167,23 +158,10 @@ class ServedAssociation(Asking):
             if isinstance(session, Rejection):
                 return session
             self._session = session
-            contexts = [_answered(offer, session) for offer in request.contexts]
-            self._answer_roles(request, session)
-            self._confirm_user(session)
-            return contexts
+            return answer(self, request, session)
         except Exception as error:
             log.error("association.service_failed error=%s", where(error))
             return _FAILED_SERVICE
-
-    def _answer_roles(self, request: AssociationRequest, session: Session) -> None:
-        """Let the requestor be the provider where the session has something for it (C-GET)."""
-        for uid, proposed in self.requestor.role_selection.items():
-            offered = [o for o in request.contexts if o.abstract_syntax == uid and o.scp_role]
-            if offered and session.provides(offered[0]):
-                role = SCP_SCU_RoleSelectionNegotiation()
-                role.sop_class_uid = uid
-                role.scu_role, role.scp_role = bool(proposed.scu_role), True
-                self.acceptor.add_negotiation_item(role)
 
     def _serve_messages(self) -> Ending:
         while True:
@@ -265,27 +243,6 @@ class ServedAssociation(Asking):
             log.info(
                 "association.failed address=%s why=%r", self._address[0], str(self.dul.failure)
             )
-
-
-def _answered(offer: ContextOffer, session: Session) -> PresentationContext:
-    """The presentation context of the A-ASSOCIATE-AC."""
-    context = PresentationContext()
-    context.context_id = offer.context_id
-    if not offer.abstract_syntax or not offer.transfer_syntaxes:
-        context.result = _ABSTRACT_SYNTAX_NOT_SUPPORTED
-        context.add_transfer_syntax(_IMPLICIT_VR_LITTLE_ENDIAN)  # pynetdicom wants one
-        return context
-    context.abstract_syntax = offer.abstract_syntax
-    answer = session.answer(offer)
-    if isinstance(answer, int):
-        context.result = answer
-        context.add_transfer_syntax(offer.transfer_syntaxes[0])  # not significant
-    elif answer in offer.transfer_syntaxes:
-        context.result = 0
-        context.add_transfer_syntax(answer)
-    else:
-        raise ValueError("accepted a transfer syntax that was not offered")
-    return context
 
 
 def _ending(failure: Exception | None) -> Ending:

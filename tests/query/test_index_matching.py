@@ -172,6 +172,55 @@ def test_dates_are_those_of_the_time_zone_of_the_query(offset, dates, expected):
     assert matches(dict_of(keys), dict_of(study)) is expected
 
 
+# PS3.4 C.2.2.2.5.4: dates, times, and whether they match one by one and together.
+TOGETHER = [
+    ("20060705-20060707", "1000-1800", "20060705", "100000", True, True),
+    ("20060705-20060707", "1000-1800", "20060706", "030000", False, True),
+    ("20060705-20060707", "1000-1800", "20060706", "235959.9", False, True),
+    ("20060705-20060707", "1000-1800", "20060705", "095959", False, False),
+    ("20060705-20060707", "1000-1800", "20060707", "180059", True, True),  # all that 1800 means
+    ("20060705-20060707", "1000-1800", "20060707", "180100", False, False),
+    ("20060705-", "1000-", "20060708", "0100", False, True),
+    ("20060705-", "1000-", "20060705", "0959", False, False),
+    ("-20060705", "-1000", "20060704", "2300", False, True),
+    ("-20060705", "-1000", "20060705", "1101", False, False),
+    ("2006.07.05-2006.07.07", "10:00-18:00", "2006.07.06", "03:00:00", False, True),
+    ("20060705-", "-1000", "20060708", "0900", True, True),  # other ends: two keys
+    ("20060705-", "-1000", "20060708", "1101", False, False),
+    ("20060705-20060707", "", "20060706", "0300", True, True),
+    ("20060706", "1000-1800", "20060706", "1200", True, True),
+    ("20060705-20060707", "1000-1800", "20060706", "", False, False),
+    ("20060705-20060707", "1000-1800", "", "1200", False, False),
+    ("20060705-20060707", "10-18-20", "20060706", "1200", False, False),
+]
+
+
+@pytest.mark.parametrize(("dates", "times", "date", "time", "apart", "together"), TOGETHER)
+def test_a_range_of_dates_and_one_of_times_are_one_where_that_is_agreed(
+    dates, times, date, time, apart, together
+):
+    keys = dict_of({"StudyDate": dates, "StudyTime": times})
+    study = dict_of({"StudyDate": date, "StudyTime": time})
+    assert matches(keys, study) is apart
+    assert matches(keys, study, together=True) is together
+
+
+def test_ranges_in_a_sequence_are_one_too_and_in_the_time_zone_of_the_query():
+    step = {"ScheduledProcedureStepStartDate": "20240102", "ScheduledProcedureStepStartTime": "03"}
+    ranges = {
+        "ScheduledProcedureStepStartDate": "20240101-20240103",
+        "ScheduledProcedureStepStartTime": "10-18",
+    }
+    steps = "ScheduledProcedureStepSequence"
+    assert not matches(element(steps, [ranges]), element(steps, [step]))
+    assert matches(element(steps, [ranges]), element(steps, [step]), together=True)
+    study = {"StudyDate": "20240102", "StudyTime": "003000", "TimezoneOffsetFromUTC": "+0100"}
+    keys = {"StudyDate": "20240101-20240101", "StudyTime": "2300-2345"}
+    assert not matches(dict_of(keys), dict_of(study), together=True)
+    keys["TimezoneOffsetFromUTC"] = "+0000"
+    assert matches(dict_of(keys), dict_of(study), together=True)
+
+
 def scanned(values: dict) -> Scan:
     encoded = encode_attributes({**dict_of(values), "00080005": ("CS", ["ISO_IR 192"])})
     return scan_segments([encoded], EXPLICIT)
