@@ -25,6 +25,11 @@ class RouteBy:
         self._element, self._default = element, default
         self._table = Table(file, key, value) if file else None
 
+    @property
+    def known_destinations(self) -> set[str]:
+        """For `check`: those that the table and the default name."""
+        return {*(self._table.values if self._table else ()), *(self._default or ())}
+
     @hookimpl
     def forward_instance(self, instance: Instance) -> list[str]:
         found: list[str] = []

@@ -44,6 +44,11 @@ class Table:
             raise Hold(f"{self._file.name} cannot be read as a table", _RETRY) from None
         return self._rows.get(key.strip(), ())
 
+    @property
+    def values(self) -> frozenset[str]:
+        """Every value there was when the file was last read."""
+        return frozenset(value for values in self._rows.values() for value in values)
+
     def _read(self) -> Mapping[str, tuple[str, ...]]:
         name = self._file.name
         try:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from router.config import Config, ConfigError, load
-from router.routing import check_chains, check_plugin, has_hook, known_plugins
+from router.config.mistakes import in_order
+from router.routing import (
+    check_chains,
+    check_plugin,
+    find_unknown_destinations,
+    has_hook,
+    known_plugins,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +24,8 @@ def read_config(path: Path) -> Config:
     mistakes = check_chains(config)
     if mistakes:
         raise ConfigError(mistakes)
-    return config
+    lints = in_order([*config.lints, *find_unknown_destinations(config)])
+    return config.model_copy(update={"lints": lints})
 
 
 def read_settings(path: Path) -> Config:

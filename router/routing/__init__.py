@@ -1,7 +1,13 @@
 """From an accepted instance to its copies: which routes apply, and what their chains make of it."""
 
 from router.routing.chain import Chain
-from router.routing.check import check_chains, check_plugin, check_start, has_hook
+from router.routing.check import (
+    check_chains,
+    check_plugin,
+    check_start,
+    find_unknown_destinations,
+    has_hook,
+)
 from router.routing.completer import Completer
 from router.routing.facts import Facts
 from router.routing.failures import HookFailed
@@ -32,6 +38,7 @@ __all__ = [
     "check_plugin",
     "check_start",
     "default_workers",
+    "find_unknown_destinations",
     "forget_modules",
     "has_hook",
     "known_plugins",

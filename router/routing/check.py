@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 from router.config import ConfigError, Mistake, PluginDestination
+from router.config.mistakes import suggest
 from router.routing.build import build_plugin
 from router.routing.chain import Link, hooks_of
 from router.routing.plugins import PluginError
@@ -71,6 +72,25 @@ def check_chains(config: Config) -> list[Mistake]:
                 use, use.path, use.position, _DESTINATION_TYPE, "a destination's type"
             )
     return mistakes
+
+
+def find_unknown_destinations(config: Config) -> list[Mistake]:
+    """Lints: names that plugins say they may add (`known_destinations`) and no destination has.
+
+    For a configuration in which `check_chains` found nothing wrong.
+    """
+    return [
+        Mistake(
+            entry.position,
+            entry.path,
+            f"copies it names '{name}' for are held: no such destination"
+            f"{suggest(name, config.destinations)}",
+            "lint",
+        )
+        for route in config.routes
+        for entry in route.chain
+        for name in sorted(_known_destinations(entry.plugin) - config.destinations.keys())
+    ]
 
 
 def check_start(
@@ -161,6 +181,10 @@ def with_hooks(chain: Iterable[ChainEntry], hooks: Iterable[str]) -> list[ChainE
 def hooks_in(chain: Iterable[ChainEntry]) -> set[str]:
     """The hooks that plugins of the chain have."""
     return {hook for entry in chain for hook in _hooks(entry.plugin)}
+
+
+def _known_destinations(use: PluginUse) -> set[str]:
+    return set(getattr(build_plugin(plugin_spec(use)), "known_destinations", ()))
 
 
 def _hooks(use: PluginUse) -> set[str]:

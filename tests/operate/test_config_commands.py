@@ -36,6 +36,19 @@ def test_strict_ends_with_1_where_there_is_a_lint():
     assert run("check", "--strict", "old.yaml").exit_code == 0
 
 
+def test_destinations_that_a_table_names_are_checked(tmp_path):
+    (tmp_path / "by.csv").write_text("station,to\nCT1,vna\nCT2,van\n")
+    chain = "chain: [{route_by: {element: StationName, file: by.csv, default: [vna]}}]"
+    (tmp_path / "old.yaml").write_text(OLD.replace("to: [vna]", chain))
+    checked = run("check", "old.yaml")
+    assert checked.exit_code == 0
+    assert (
+        "old.yaml:3:30: lint: routes.all.chain[0]: copies it names 'van' for are held: "
+        "no such destination, did you mean 'vna'?"
+    ) in checked.stderr
+    assert checked.stderr.count("lint:") == 1
+
+
 def test_diff_says_what_is_different():
     different = run("diff", "old.yaml", "new.yaml")
     assert different.exit_code == 0
