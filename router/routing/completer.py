@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from router.routing.rounds import Rounds, seconds_until
 from router.spool.errors import SpoolFailed
 from router.spool.records import HeldCopy
 from router.spool.study_records import StudyOutcome
@@ -23,29 +23,18 @@ if TYPE_CHECKING:
 log = logging.getLogger("router.routing")
 
 _AT_MOST_EVERY = 0.2  # seconds between two looks into the ledger
-_AT_LEAST_EVERY = 60.0
-_AFTER_FAILURE = 5.0
 _FIRST_RETRY, _LONGEST_RETRY = 10.0, 600.0  # seconds
 
 
-class Completer:
+class Completer(Rounds):
     """Has the current chain of a route told of its complete studies.
 
     The workers are its own: a hook that takes its time keeps no instance waiting.
     """
 
     def __init__(self, ledger: Ledger, pool: WorkerPool, current: Callable[[], Generation]) -> None:
-        self._ledger = ledger
-        self._pool = pool
+        super().__init__(ledger, pool, "studies", "completer", _AT_MOST_EVERY)
         self._current = current
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
-        self._landed = threading.Condition()
-        self._in_flight: set[int] = set()
-        self._thread = threading.Thread(target=self._run, name="completer", daemon=True)
-
-    def __repr__(self) -> str:
-        return f"Completer({len(self._in_flight)} studies in flight)"
 
     @property
     def times(self) -> PluginTimes:
@@ -54,48 +43,17 @@ class Completer:
 
     def start(self) -> None:
         self._ledger.begin_quiet().result()
-        self._ledger.subscribe(self._notice)
-        self._thread.start()
-
-    def stop(self, timeout: float) -> None:
-        """Tell nobody more, wait so long for who is being told; the rest is told after a start."""
-        self._stopping.set()
-        self._wake.set()
-        self._thread.join()
-        with self._landed:
-            self._landed.wait_for(lambda: not self._in_flight, timeout)
-        self._pool.stop()
-
-    def _notice(self, topics: set[str]) -> None:
-        if "studies" in topics:
-            self._wake.set()
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                idle = self._work()
-            except Exception:  # of many kinds; a completer that ended would never be missed
-                log.exception("completer.failed")
-                self._stopping.wait(_AFTER_FAILURE)
-                idle = 0.0
-            self._wake.wait(idle)
-            self._stopping.wait(_AT_MOST_EVERY)
-            self._wake.clear()
+        super().start()
 
     def _work(self) -> float:
-        """Complete and begin what there is; how long there may be nothing more to do."""
         now = datetime.now(UTC)
         self._ledger.complete_studies(now)
         while self._pool.free and (tasks := self._ledger.claim_studies(1)):
             self._begin(tasks[0])
-        due = self._ledger.next_study(now)
-        if due is None:
-            return _AT_LEAST_EVERY
-        return min(max(0.0, (due - datetime.now(UTC)).total_seconds()), _AT_LEAST_EVERY)
+        return seconds_until(self._ledger.next_study(now))
 
     def _begin(self, task: StudyTask) -> None:
-        with self._landed:
-            self._in_flight.add(task.id)
+        self._begun(task.id)
         generation = self._current()
         follows = generation.studies.get(task.route)
         if task.route not in generation.route_chains:
@@ -113,7 +71,7 @@ class Completer:
     def _finish(self, task: StudyTask, outcome: StudyOutcome | HeldCopy | None) -> None:
         if outcome is None:  # it was not told for no fault of its own
             self._ledger.release_study_claims((task.id,))
-            self._end(task)
+            self._ended(task.id)
             return
         if isinstance(outcome, HeldCopy):
             outcome = StudyOutcome((), outcome)
@@ -133,13 +91,7 @@ class Completer:
         elif error is not None:
             log.error("study.not_recorded route=%s reason=%s", task.route, error)
             self._ledger.release_study_claims((task.id,))
-        self._end(task)
-
-    def _end(self, task: StudyTask) -> None:
-        with self._landed:
-            self._in_flight.discard(task.id)
-            self._landed.notify_all()
-        self._wake.set()
+        self._ended(task.id)
 
 
 def _tell(task: StudyTask, outcome: StudyOutcome, retry_at: datetime | None) -> None:

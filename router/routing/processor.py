@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import threading
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from router.routing.rounds import Rounds, seconds_until
 from router.spool.errors import SpoolFailed
 from router.spool.records import HeldCopy, Processed, Skipped
 
@@ -20,68 +19,35 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("router.routing")
 
-_AFTER_FAILURE = 5.0  # seconds before a ledger that could not be read is asked again
 _AFTER_TROUBLE = 1.0  # seconds before copies are taken again that came back unprocessed
 _WHILE_FULL = 0.2  # seconds until the pool may have a place whose worker had to be killed
-_AT_LEAST_EVERY = 60.0  # seconds between two looks into the ledger
 
 
-class Processor:
+class Processor(Rounds):
     """Runs the chain of a copy's route; `lookup` gives it, None when the route is gone."""
 
     def __init__(
         self, ledger: Ledger, pool: WorkerPool, lookup: Callable[[CopyTask], ChainSpec | None]
     ) -> None:
-        self._ledger = ledger
-        self._pool = pool
+        super().__init__(ledger, pool, "copies", "processor")
         self._lookup = lookup
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
-        self._landed = threading.Condition()
-        self._in_flight: set[int] = set()
         self._returned: set[int] = set()
-        self._thread = threading.Thread(target=self._run, name="processor", daemon=True)
-
-    def __repr__(self) -> str:
-        return f"Processor({len(self._in_flight)} copies in flight)"
-
-    def start(self) -> None:
-        self._ledger.subscribe(self._notice)
-        self._thread.start()
 
     def stop(self, timeout: float) -> None:
-        """Claim nothing more, wait so long for what is in flight, leave the rest unprocessed."""
-        self._stopping.set()
-        self._wake.set()
-        self._thread.join()
-        with self._landed:
-            self._landed.wait_for(lambda: not self._in_flight, timeout)
-        self._pool.stop()
+        """Also leaves what came back unprocessed for a later start."""
+        super().stop(timeout)
         with self._landed:
             self._ledger.release_copy_claims(self._returned)
 
-    def _notice(self, topics: set[str]) -> None:
-        if "copies" in topics:
-            self._wake.set()
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            self._wake.clear()
-            try:
-                self._work()
-            except Exception:  # of many kinds; a processor that ended would never be missed
-                log.exception("processor.failed")
-                self._stopping.wait(_AFTER_FAILURE)
-
-    def _work(self) -> None:
-        """Begin what there is to do and room for, or wait until there may be."""
+    def _work(self) -> float:
         self._release_returned()
         free = self._pool.free
         tasks = self._ledger.claim_copies(free) if free else ()
         for task in tasks:
             self._begin(task)
-        if not tasks:
-            self._wake.wait(self._idle_time() if free else _WHILE_FULL)
+        if tasks:
+            return 0.0
+        return seconds_until(self._ledger.next_due("copies")) if free else _WHILE_FULL
 
     def _release_returned(self) -> None:
         with self._landed:
@@ -90,15 +56,8 @@ class Processor:
             self._stopping.wait(_AFTER_TROUBLE)
             self._ledger.release_copy_claims(returned)
 
-    def _idle_time(self) -> float:
-        due = self._ledger.next_due("copies")
-        if due is None:
-            return _AT_LEAST_EVERY
-        return min(max(0.0, (due - datetime.now(UTC)).total_seconds()), _AT_LEAST_EVERY)
-
     def _begin(self, task: CopyTask) -> None:
-        with self._landed:
-            self._in_flight.add(task.copy_id)
+        self._begun(task.copy_id)
         try:
             self._hand_over(task)
         except Exception:  # such as no process to be had; the next copy is begun all the same
@@ -129,12 +88,10 @@ class Processor:
         self._end(task, returned=error is not None)
 
     def _end(self, task: CopyTask, returned: bool) -> None:
-        with self._landed:
-            self._in_flight.discard(task.copy_id)
-            if returned:
+        if returned:
+            with self._landed:
                 self._returned.add(task.copy_id)
-            self._landed.notify_all()
-        self._wake.set()
+        self._ended(task.copy_id)
 
 
 def unchanged(task: CopyTask) -> Processed:
