@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from router.config import DicomDestination, FolderDestination
 from router.config.expiry import expiring
 from router.config.schedule import is_open, opens
-from router.spool import Selection
+from router.spool import Selection, index_states
 from router.spool.reports import DestinationSummary
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ class Actions:
                 {"key": ".".join(each.place), "stage": each.stage, "says": str(each)}
                 for each in expiring(self.config, datetime.now(UTC))
             ],
+            "indexes": self._indexes(),
             "summary": plain(self._summary()),
         }
 
@@ -129,7 +130,11 @@ class Actions:
         return self.spool.resend(to, _selection(selection), earliest)
 
     def doctor(self, repair: bool = False) -> Json:
-        return plain(self.spool.examine(repair))
+        ill = [each for each in self._indexes() if each["problem"]]
+        return plain(self.spool.examine(repair)) | {"indexes": ill}
+
+    def _indexes(self) -> Json:
+        return plain(index_states(self.spool.directory, self.config.destinations))
 
     def pause(self, destination: str) -> None:
         self._require(destination)

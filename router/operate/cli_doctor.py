@@ -9,6 +9,7 @@ from rich.console import Console
 
 from router.operate.cli_common import ask, config_option, json_option, print_json
 from router.operate.terminal import say
+from router.operate.words import index_trouble
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +32,7 @@ def doctor(config: Path | None, as_json: bool, repair: bool) -> None:
 
 def _report(found: dict[str, Any], repaired: bool) -> list[str]:
     if not any(found.values()):
-        return ["The ledger is whole, and every file is where it says."]
+        return ["The ledger is whole, every file is where it says, and local indexes can answer."]
     held, removed = "--repair holds what waits of it", "--repair removes it"
     if repaired:
         held, removed = "held; restore the file and `queue release`", "removed"
@@ -49,4 +50,5 @@ def _report(found: dict[str, Any], repaired: bool) -> list[str]:
             f"unrecorded: {path}: holds instances the ledger does not know; left as it is"
             for path in found["unrecorded"]
         ),
+        *(f"index: {each['destination']}: {index_trouble(each)}" for each in found["indexes"]),
     ]

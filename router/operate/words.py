@@ -38,9 +38,24 @@ def needs_attention(status: Status, now: datetime | None = None) -> list[str]:
             f"{counted(held['count'], 'instance')} held: {held['reason']} (dicom-router queue list)"
             for held in summary["held_instances"]
         ),
+        *(
+            f"{each['destination']}: {index_trouble(each)}"
+            for each in status.get("indexes", ())
+            if each["problem"]
+        ),
         *(_untold(studies) for studies in summary["studies"] if studies["reason"]),
         *(_refusal(refusal, now) for refusal in summary["refusals"]),
     ]
+
+
+def index_trouble(index: Status) -> str:
+    """What is wrong with a local index, and what to do."""
+    if index["rebuilding"]:
+        return "its index is being rebuilt; until then queries of it fail"
+    return (
+        f"its index cannot answer, queries of it fail: {index['problem']} "
+        f"(dicom-router index rebuild {index['destination']})"
+    )
 
 
 def _untold(studies: Status) -> str:
@@ -76,6 +91,11 @@ def describe(status: Status, now: datetime | None = None) -> str:
     lines += _listeners(status)
     lines += [_flow(destination, status, now) for destination in status["summary"]["destinations"]]
     lines += [_studies(studies) for studies in status["summary"]["studies"]]
+    lines += [
+        f"{each['destination']}: its index is being rebuilt; queries are answered meanwhile"
+        for each in status.get("indexes", ())
+        if each["rebuilding"] and not each["problem"]
+    ]
     lines += [_plugin(time) for time in status["plugins"]]
     return "\n".join(map(visible, [*lines, _spool(status)]))
 

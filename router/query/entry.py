@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from router.config import DicomDestination, FolderDestination
+from router.query.extended import BASELINE
 from router.query.identifier import EXPLICIT_LITTLE_ENDIAN, Identifier
 from router.query.local import LocalUpstream, local_upstream
 from router.query.merging import SOP_INSTANCE, STUDY
@@ -62,7 +63,7 @@ class Entry:
         provenance: Provenance,
         directory: Path | None,
         indexes: Indexes,
-        extended: Extended,
+        extended: Extended = BASELINE,
     ) -> None:
         self.settings = settings
         self.name = settings.name

@@ -8,6 +8,7 @@ from router.spool.index_entry import Entry, entry_of, tags_of
 from router.spool.index_keys import Narrowing, folded_name, name_groups, plain_date
 from router.spool.index_reading import COMPUTED, Candidate, IndexedFile, IndexReader
 from router.spool.index_rebuilding import Rebuilt, files_of, rebuild
+from router.spool.index_state import IndexState, index_states
 from router.spool.indexes import Indexes
 from router.spool.ledger import Ledger
 from router.spool.records import (
@@ -53,6 +54,7 @@ __all__ = [
     "HeldCopy",
     "IncomingFile",
     "IndexReader",
+    "IndexState",
     "IndexedFile",
     "Indexes",
     "IntakeRefusal",
@@ -88,6 +90,7 @@ __all__ = [
     "entry_of",
     "files_of",
     "folded_name",
+    "index_states",
     "name_groups",
     "new_digest",
     "plain_date",

@@ -104,6 +104,11 @@ class IndexReader:
         """Whether it knows all files of its folder, so that what is not found is not there."""
         return bool(self._connection.execute("SELECT whole FROM state").get)
 
+    @property
+    def directory(self) -> str:
+        """The folder that it is of."""
+        return str(self._connection.execute("SELECT directory FROM state").get)
+
     def candidates(self, level: str, narrowing: Narrowing) -> Iterator[Candidate]:
         """What may be an answer at a level (PATIENT: the patient's studies, newest first)."""
         where, values = _where(level, narrowing)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from router.spool.index import put
 from router.spool.index_entry import read_entry
+from router.spool.index_state import rebuilding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,6 +47,11 @@ def rebuild(index: LocalIndex, told: Callable[[], None]) -> Rebuilt:
     What the router writes meanwhile is kept: its files are newer, and their rows of this round.
     """
     os.listdir(index.directory)
+    with rebuilding(index.path):
+        return _rebuilt(index, told)
+
+
+def _rebuilt(index: LocalIndex, told: Callable[[], None]) -> Rebuilt:
     with index.transaction() as connection:
         connection.execute("UPDATE state SET round = round + 1")
     result = Rebuilt()

@@ -20,12 +20,17 @@ if TYPE_CHECKING:
 log = logging.getLogger("router.spool")
 
 
+def index_path(spool: Path, name: str) -> Path:
+    """Where the index of a destination is, in the spool's directory."""
+    return spool / "index" / f"{safe_name(name)}.db"
+
+
 class Indexes:
     """Those of one spool; for any thread."""
 
     def __init__(self, spool: Path) -> None:
         """`spool` is the spool's directory."""
-        self._directory = spool / "index"
+        self._spool = spool
         self._lock = threading.Lock()
         self._open: dict[str, LocalIndex] = {}
 
@@ -34,8 +39,7 @@ class Indexes:
         with self._lock:
             index = self._open.get(name)
             if index is None or index.directory != directory:
-                path = self._directory / f"{safe_name(name)}.db"
-                index = self._open[name] = LocalIndex(path, directory)
+                index = self._open[name] = LocalIndex(index_path(self._spool, name), directory)
             return index
 
     def follow(self, destinations: Mapping[str, AnyDestination]) -> None:
