@@ -126,7 +126,7 @@ class Node:
         parts: tuple[Callable[[], None], ...] = (
             self._processor.start, self.completer.start, self.deliveries.start,
             self._housekeeping.start, partial(self.listeners.follow, config, opened),
-            self.alarms.start, self._control.start, partial(self.web.try_to_open, config.web),
+            self.alarms.start, partial(self.web.try_to_open, config.web), self._control.start,
             self.reloading.start,
         )  # fmt: skip
         for start in parts:

@@ -93,6 +93,7 @@ class Web:
         self._socket = listener
         self._server = WebServer(listener, Answers(self._node), settings)
         self._server.start()
+        self.missing = ""
         log.info("web.opened address=%s", self.address)
 
     def _end(self) -> None:

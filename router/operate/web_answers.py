@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _FRESH = 1.0  # seconds that what was found out is good for, at least
-_PART_OF_TIME = 20  # finding it out takes one part in so many of the time, at most
+_PART_OF_TIME = 20  # finding it out costs one part in so many of a processor's time, at most
 _LEDGER_ANSWERS_WITHIN = 5.0
 
 
 class Answers:
-    """Asked by one thread. How the router stands is looked up once for all who ask, and so seldom
-    that the ledger's readers are never kept waiting for it much.
+    """Asked by one thread. How the router stands is looked up once for all who ask, and the less
+    often the more there is to be counted.
     """
 
     def __init__(self, node: Node) -> None:
@@ -109,12 +109,12 @@ class _Kept(Generic[T]):
         self._found: tuple[float, T] | None = None
 
     def __call__(self) -> T:
-        began = time.monotonic()
-        if self._found is not None and began < self._found[0]:
+        if self._found is not None and time.monotonic() < self._found[0]:
             return self._found[1]
+        began = time.thread_time()
         value = self._find()
-        now = time.monotonic()
-        self._found = now + max(_FRESH, (now - began) * _PART_OF_TIME), value
+        cost = time.thread_time() - began
+        self._found = time.monotonic() + max(_FRESH, cost * _PART_OF_TIME), value
         return value
 
 
