@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterable
 
-    from router.wire.lobby import Address
+    from router.wire.pending import Address
     from router.wire.service import Service
 
 log = logging.getLogger("router.wire")

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 
 from router.wire.incoming import where
 from router.wire.pdv import INVALID_PARAMETER, PDU_HEADER, UNEXPECTED_PDU, UNRECOGNIZED_PDU
-from router.wire.pending import DISCARD, Pending
+from router.wire.pending import DISCARD, Pending, plain_address
 from router.wire.secure import SecureSocket, secured, why_refused
 
 if TYPE_CHECKING:
     from typing import Protocol
 
     from router.wire.limits import AcceptorLimits
+    from router.wire.pending import Address
 
     class Host(Protocol):
         """What a lobby asks of its acceptor."""
@@ -44,10 +45,9 @@ _A_ASSOCIATE_RQ = 1
 _SHORTEST_REQUEST = 68  # the fixed fields of an A-ASSOCIATE-RQ, PS3.8 table 9-11
 _ACCEPTS_PER_TURN = 64
 _PAUSE = 0.5  # seconds without accepting when the process has no descriptors left
+_MOST_FAILURES = 10  # what does not pass by then may be well in a new process
 _NO_DESCRIPTORS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _CLOSE, _RETIRE = b"\0", b"\1"
-
-Address = tuple[str, int]
 
 
 class Lobby:
@@ -93,12 +93,17 @@ class Lobby:
             resource.close()
 
     def _run(self) -> None:
+        failures = 0  # in a row
         while self._listening or self._pending:
             try:
                 if self._turn():
                     return
+                failures = 0
             except Exception as error:  # nobody else would accept associations
                 log.critical("listener.failed error=%s", where(error))
+                failures += 1
+                if failures == _MOST_FAILURES:
+                    raise
                 time.sleep(_PAUSE)
 
     def _turn(self) -> bool:
@@ -275,8 +280,12 @@ class Lobby:
         return next(iter(self._pending.values()))
 
     def _wait_for(self, pending: Pending) -> None:
-        self._pending[pending.socket.fileno()] = pending
+        number = pending.socket.fileno()
+        if (gone := self._pending.get(number)) is not None:  # closed by somebody else
+            self._forget(gone)
+            gone.socket.detach()  # the number is not its own any more
         self._selector.register(pending.socket, selectors.EVENT_READ)
+        self._pending[number] = pending
 
     def _forget(self, pending: Pending) -> None:
         key = self._selector.unregister(pending.socket)
@@ -286,8 +295,3 @@ class Lobby:
     def _drop(self, pending: Pending) -> None:
         self._forget(pending)
         pending.socket.close()
-
-
-def plain_address(address: tuple[str | int, ...]) -> Address:
-    """Host and port; an IPv4 peer of an IPv6 listener by its IPv4 address."""
-    return str(address[0]).removeprefix("::ffff:"), int(address[1])

@@ -13,13 +13,15 @@ if TYPE_CHECKING:
 
 DISCARD = 64 * 1024  # bytes read at a time of what nobody wants
 
+Address = tuple[str, int]
+
 
 @dataclass(eq=False)
 class Pending:
     """A connection whose A-ASSOCIATE-RQ is not all there, or that was answered and is to close."""
 
     socket: socket.socket
-    address: tuple[str, int]
+    address: Address
     deadline: float
     needed: int = PDU_HEADER.size
     received: bytearray = field(default_factory=bytearray)
@@ -29,3 +31,8 @@ class Pending:
     @property
     def bytes_wanted(self) -> int:
         return DISCARD if self.closing else self.needed - len(self.received)
+
+
+def plain_address(address: tuple[str | int, ...]) -> Address:
+    """Host and port; an IPv4 peer of an IPv6 listener by its IPv4 address."""
+    return str(address[0]).removeprefix("::ffff:"), int(address[1])
