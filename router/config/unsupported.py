@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 NOT_SUPPORTED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("spool.queue", ("postgresql*",)),
     ("destinations.*.type", ("dicomweb",)),
-    ("logging.patient_data", ("[tT]rue", "TRUE")),
 )
 
 

@@ -31,6 +31,12 @@ def which(received: Received) -> Which:
     )
 
 
+def identifiers(received: Received) -> tuple[str, str, str]:
+    """Study Instance UID, Patient ID and Accession Number."""
+    scan = received.scan
+    return first(scan, _STUDY), first(scan, _PATIENT_ID), first(scan, _ACCESSION_NUMBER)
+
+
 def make_arrival(
     received: Received,
     association: Association,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from router.dataset import FileRange
 from router.instance import Instance, Source
-from router.intake import contexts
+from router.intake import contexts, telling
 from router.intake.arrivals import make_arrival, which
 from router.intake.checks import find_fault, find_invalid_uid
 from router.intake.planning import plan
@@ -26,12 +26,11 @@ from router.status import (
     Verdict,
     classify,
 )
-from router.wire import QueryResponse, Response, Session, quoted
+from router.wire import QueryResponse, Response, Session
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from router.instance import Association
     from router.intake.admission import Admitted
     from router.intake.queries import Queries
     from router.intake.room import Room
@@ -85,9 +84,10 @@ class StoreSession(Session):
         self._file: IncomingFile | None = None
         self._keep_free = generation.config.spool.keep_free
         self._assumed = generation.routes.character_sets.get(self.association.peer)
+        self._names_patients = generation.config.logging.patient_data
         self._accepted = self._refused = 0
         spool.ledger.association_began(self.association)
-        log.info("association.accepted %s", _who(self.association))
+        log.info("association.accepted %s", telling.who(self.association))
 
     def answer(self, offer: ContextOffer) -> str | int:
         if offer.abstract_syntax == contexts.VERIFICATION:
@@ -161,7 +161,7 @@ class StoreSession(Session):
         self._spool.ledger.association_ended(self.association)
         log.info(
             "association.ended %s how=%s accepted=%d refused=%d",
-            _who(self.association), how, self._accepted, self._refused,
+            telling.who(self.association), how, self._accepted, self._refused,
         )  # fmt: skip
         if self._retrieve is None:  # which is on an association of our own
             self._chain.association_ended(self.association)
@@ -169,6 +169,8 @@ class StoreSession(Session):
     def _decide(self, received: Received) -> Response:
         """Everything between the last fragment and the answer; Success is said here only."""
         request = received.request
+        if self._names_patients:
+            telling.arrived(self.association, received)
         fault = find_fault(request, received.scan)
         if fault:
             received.file.discard()
@@ -273,11 +275,7 @@ class StoreSession(Session):
     def _refuse(self, request: StoreRequest, response: Response) -> Response:
         """Say no so that it is found again: the sender still has the instance, and must send it."""
         self._refused += 1
-        log.warning(
-            "instance.refused %s sop_instance=%s status=0x%04X reason=%s",
-            _who(self.association), quoted(request.sop_instance_uid), response.status,
-            quoted(response.error_comment),
-        )  # fmt: skip
+        telling.refused(self.association, request, response)
         self._spool.ledger.refused(
             IntakeRefusal(
                 datetime.now(UTC),
@@ -290,10 +288,3 @@ class StoreSession(Session):
             )
         )
         return response
-
-
-def _who(association: Association) -> str:
-    return (
-        f"listener={quoted(association.listener)} calling={quoted(association.calling_ae_title)} "
-        f"called={quoted(association.called_ae_title)} address={association.address}"
-    )

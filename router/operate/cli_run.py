@@ -28,7 +28,8 @@ def run(config: Path | None) -> None:
     files = Files()
     with reading(files):
         checked = read_checked(path)
-    log.configure(checked.logging.level, checked.logging.format)
+    told = checked.logging
+    log.configure(told.level, told.format, told.patient_data)
     try:
         raise SystemExit(run_node(path, checked, files))
     except ConfigError as error:  # of plugins that did not start

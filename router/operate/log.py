@@ -19,13 +19,13 @@ _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARN
            "error": logging.ERROR}  # fmt: skip
 
 
-def configure(level: str, form: Literal["text", "json"]) -> None:
+def configure(level: str, form: Literal["text", "json"], names_patients: bool = False) -> None:
     """Log the router's events to standard error; other libraries' from warnings up.
 
     Whatever else Python would write there (what ended a thread, warnings) may quote a patient: it
     is logged without its text, or not at all.
     """
-    follow(level, form)
+    follow(level, form, names_patients)
     # pynetdicom and pydicom quote element values in their warnings.
     for name in ("pynetdicom", "pydicom"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -35,14 +35,16 @@ def configure(level: str, form: Literal["text", "json"]) -> None:
     sys.unraisablehook = lambda unraisable: log.error("node.failed", exc_info=unraisable.exc_value)
 
 
-def follow(level: str, form: Literal["text", "json"]) -> None:
-    """Log from this level up, in this form, from now on."""
+def follow(level: str, form: Literal["text", "json"], names_patients: bool = False) -> None:
+    """Log from this level up, in this form, from now on; say so where that will name patients."""
     handler = _Handler(sys.stderr)
     handler.setFormatter(_Json() if form == "json" else _Text())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("router").setLevel(_LEVELS[level])
+    if names_patients:
+        log.warning("log.names_patients by=logging.patient_data: keep it as records are kept")
 
 
 class _Handler(logging.StreamHandler[TextIO]):

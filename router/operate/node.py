@@ -180,7 +180,8 @@ class Node:
         """One reference is swapped, and those are told who keep something of their own."""
         config, before = generation.config, self.generations.current
         ledger = self.spool.ledger
-        log_as(config.logging.level, config.logging.format)
+        told = config.logging
+        log_as(told.level, told.format, told.patient_data)
         self.listeners.prepare(config)
         self.generations.begin(generation, files.texts)
         self.listeners.follow(config, opened)

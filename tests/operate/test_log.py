@@ -77,3 +77,8 @@ def test_other_libraries_speak_from_warnings_up_and_those_that_quote_values_neve
 
 def test_what_a_plugin_says_has_its_name(logged):
     assert logged("plugin.info('%s read', 'a table')").endswith(" info    p: a table read\n")
+
+
+def test_that_it_may_name_patients_is_said_at_once(logged):
+    assert "log.names_patients" not in logged("")
+    assert "warning log.names_patients" in logged('log.follow("info", sys.argv[1], True)')

@@ -94,6 +94,7 @@ def _whole(asked):
         "timezone": str(node.deliveries._backlogs["pacs"].timezone),
         "logging.level": logging.getLogger("router").level,
         "logging.format": type(handler.formatter),
+        "logging.patient_data": asked.session()._names_patients,
         "alerts.after": node.alarms._after,
         "alerts.command": told.command,
         "alerts.webhook": told.webhook,

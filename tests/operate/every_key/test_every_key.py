@@ -16,7 +16,6 @@ from .effects import effects
 from .written import after, before, write_files
 
 BY_HAND = {"plugins.*.use", "plugins.*.options", "plugins.*.timeout"}  # no model has them
-ONE_VALUE = {"logging.patient_data"}  # any other is not supported
 
 
 def every_key():
@@ -53,7 +52,7 @@ def node(tmp_path, free_port, log):
 
 def test_every_key_takes_effect_in_a_router_that_runs(node, tmp_path):
     first = effects(node, tmp_path)
-    assert every_key() - first.keys() == NEEDS_RESTART | ONE_VALUE
+    assert every_key() - first.keys() == NEEDS_RESTART
     assert first.keys() <= every_key()
     assert [key for key, value in effects(node, tmp_path).items() if value != first[key]] == []
     node.path.write_text(after(0))
@@ -69,8 +68,6 @@ def test_what_needs_a_restart_is_refused_by_name(node):
     said = node.reloading.reload("test")
     assert said.result == "refused"
     assert "spool.directory: needs a restart" in said.reason
-    node.path.write_text(text.replace("patient_data: false", "patient_data: true"))
-    assert "not supported" in node.reloading.reload("test").reason
 
 
 @pytest.mark.parametrize("key", sorted(NEEDS_RESTART))

@@ -68,7 +68,7 @@ spool:
 maximum_associations: <500|501>
 processing: {workers: <1|2>}
 timezone: <Europe/Berlin|America/New_York>
-logging: {level: <info|warning>, format: <text|json>, patient_data: false}
+logging: {level: <info|warning>, format: <text|json>, patient_data: <false|true>}
 web: {bind: 127.0.0.<3|4>, port: <PORT|0>, networks: <127.0.0.0/8|10.0.0.0/8>, hosts: <[]|[a.b]>}
 alerts:
   after: <1 h|2 h>
