@@ -44,6 +44,7 @@ def make_arrival(
     now: datetime,
     *,
     generation: int,
+    digest: bytes | None,
     held: str | None,
     pending: bool,
 ) -> Arrival:
@@ -61,7 +62,7 @@ def make_arrival(
         series_instance_uid=first(scan, _SERIES),
         patient_id=first(scan, _PATIENT_ID),
         accession_number=first(scan, _ACCESSION_NUMBER),
-        digest=received.digest,
+        digest=digest,
         association=association,
         received=now,
         generation=generation,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from router.dataset import FileRange, Scanner, encode_file_meta
 from router.dataset import Limits as ScanLimits
-from router.dataset import Scanner, encode_file_meta
 from router.intake.unkept import TooLarge
 from router.spool import LARGEST_PASSING, SpoolError, new_digest
 
@@ -13,13 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from router.config import Limits
-    from router.dataset import Scan
-    from router.spool import IncomingFile
+    from router.dataset import Scan, Segment
+    from router.spool import Digest, IncomingFile
     from router.wire import Response, StoreRequest
 
 
 class Received:
-    """A data set that has arrived whole: its file (not yet durable), its scan and its digest."""
+    """A data set that has arrived whole: its file (not yet durable) and its scan; its `digest` is
+    computed when it is asked for, if all of it is still in memory.
+    """
 
     def __init__(
         self,
@@ -27,7 +29,7 @@ class Received:
         offset: int,
         length: int,
         scan: Scan,
-        digest: bytes,
+        digest: Callable[[], bytes],
         request: StoreRequest,
     ) -> None:
         self.file = file
@@ -36,6 +38,11 @@ class Received:
         self.scan = scan
         self.digest = digest
         self.request = request
+
+    def segments(self) -> tuple[Segment, ...]:
+        """Where it is now."""
+        whole = FileRange(self.file.path, self.offset, self.length)
+        return self.file.held(self.offset) or (whole,)
 
 
 class Receiver:
@@ -68,7 +75,7 @@ class Receiver:
         self._scanner = Scanner(request.transfer_syntax, caps)
         self._most = limits.object
         self._length = 0
-        self._digest = new_digest()
+        self._digest: Digest | None = None  # while all of it is in memory
         self._failure: SpoolError | None = None
         meta = encode_file_meta(
             request.sop_class_uid,
@@ -81,14 +88,18 @@ class Receiver:
         self._write([memoryview(meta)])
 
     def write(self, fragments: Sequence[memoryview]) -> None:
-        self._length += sum(map(len, fragments))
+        size = sum(map(len, fragments))
+        self._length += size
         if self._length > self._most:
             self._failure = self._failure or TooLarge()
             return
+        if self._digest is None and not self._file.holds(size):
+            self._digest = self._digest_of_held()
         self._write(fragments)
         for fragment in fragments:
             self._scanner.feed(fragment)
-            self._digest.update(fragment)
+            if self._digest is not None:
+                self._digest.update(fragment)
 
     def _write(self, fragments: Sequence[memoryview]) -> None:
         """What cannot be kept is only read: the answer is given when all has come."""
@@ -110,13 +121,19 @@ class Receiver:
                     self._offset,
                     self._length,
                     self._scanner.finish().assuming(self._assume_character_set),
-                    self._digest.digest(),
+                    lambda: (self._digest or self._digest_of_held()).digest(),
                     self._request,
                 )
             )
         except BaseException:
             self._file.discard()
             raise
+
+    def _digest_of_held(self) -> Digest:
+        digest = new_digest()
+        for piece in self._file.held(self._offset) or ():
+            digest.update(piece)
+        return digest
 
     def abandon(self) -> None:
         self._file.discard()

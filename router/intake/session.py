@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from router.dataset import FileRange
 from router.instance import Instance, Source
 from router.intake import contexts, telling
 from router.intake.arrivals import make_arrival, which
@@ -188,9 +188,10 @@ class StoreSession(Session):
             return self._refuse(request, copies)
         try:
             arrival = self._arrival(received, copies, now, expected)
-            passes = expected.transit and expected.transit.offer(received.file, arrival)
-            durable = expected.routes
-            kept = None if passes else self._spool.keep(received.file, arrival, durable)
+            kept = None
+            if not (expected.transit and expected.transit.offer(received.file, arrival)):
+                arrival = arrival if arrival.digest else replace(arrival, digest=received.digest())
+                kept = self._spool.keep(received.file, arrival, durable=expected.routes)
         except SpoolError as error:
             received.file.discard()  # which keeps it while its row may be on the disk
             self._spool.ledger.not_accepted(expected, request.sop_instance_uid)
@@ -244,9 +245,7 @@ class StoreSession(Session):
     def _ask_plugins(self, received: Received, now: datetime) -> Response | None:
         if not self._chain.links:
             return None
-        whole = FileRange(received.file.path, received.offset, received.length)
-        held = received.file.held(received.offset)
-        source = Source(held or (whole,), received.scan)
+        source = Source(received.segments(), received.scan)
         instance = Instance(source, association=self.association, route="", received=now)
         try:
             refusal = self._chain.accept_instance(instance, Facts.of(instance))
@@ -268,6 +267,7 @@ class StoreSession(Session):
             copies,
             now,
             generation=self._generation.number,
+            digest=None if expected.transit else received.digest(),
             held="no route applies" if unwanted else None,
             pending=bool(copies) and self._settings.acknowledge != "received",
         )

@@ -13,7 +13,6 @@ from router.spool.journal import encode_header
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from router.dataset import Segment
     from router.spool.health import Health
 
 HELD_BACK = 64 << 10  # bytes
@@ -85,11 +84,16 @@ class IncomingFile:
         self._most_held = held_back
         return self._begun
 
-    def held(self, offset: int) -> tuple[Segment, ...] | None:
+    def holds(self, more: int) -> bool:
+        """Whether all of the instance stays in memory when so many bytes are added."""
+        return self._on_disk == self._begun and self._held_back + more <= self._most_held
+
+    def held(self, offset: int) -> tuple[bytes, ...] | None:
         """The instance from `offset` of the file on, if all of it is still in memory."""
         if self._on_disk > self._begun:
             return None
-        return tuple(cut(self._held, offset - self._begun, self.size - offset))
+        pieces = cut(self._held, offset - self._begun, self.size - offset)
+        return tuple(piece for piece in pieces if isinstance(piece, bytes))
 
     def write(self, views: Sequence[bytes | memoryview]) -> None:
         """Append all of them."""

@@ -17,7 +17,6 @@ from router.spool.records import Attempt, DeliveryTask
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from router.dataset import Segment
     from router.spool.incoming import IncomingFile
     from router.spool.records import Arrival
 
@@ -35,7 +34,7 @@ class Passing:
     """An instance in transit, with its data set."""
 
     arrival: Arrival
-    data: tuple[Segment, ...]
+    data: tuple[bytes, ...]
 
     def task(self) -> DeliveryTask:
         """Its delivery, which the ledger does not know: its id is nobody else's, and negative."""

@@ -49,8 +49,10 @@ class Asking(Association):
         data_set: Sequence[Segment] | None,
         timeout: float,
     ) -> Response:
-        """Send a request and wait for its response."""
-        self.invoke(context_id, message_id, command, data_set, timeout)
+        """Send a request and wait for its response. An association that is over is found out then
+        at the latest: to look before costs as much as sending.
+        """
+        self._send_request(context_id, message_id, command, data_set, timeout)
         while message_id not in self.responses:
             self.await_response(timeout)
         return self.responses.pop(message_id)
@@ -64,7 +66,18 @@ class Asking(Association):
         timeout: float,
     ) -> None:
         """Send a request; others may be outstanding, as many as were negotiated."""
-        if not self.refresh():
+        self.refresh()
+        self._send_request(context_id, message_id, command, data_set, timeout)
+
+    def _send_request(
+        self,
+        context_id: int,
+        message_id: int,
+        command: bytes,
+        data_set: Sequence[Segment] | None,
+        timeout: float,
+    ) -> None:
+        if not self.is_established:
             raise self.dul.failure or ConnectionLost("the association is over")
         try:
             self._check_oldest(timeout)

@@ -100,7 +100,8 @@ class Requesting(Asking):
         for _ in range(_IDLE_MESSAGES):
             if not self.dul.pump(0):
                 break
-        if self.dul.usable and self.acse.is_release_requested():
+        said = self.dul.to_user_queue.queue  # or asking for a release would look for more
+        if self.dul.usable and said and self.acse.is_release_requested():
             self.confirm_release()
         elif not self.dul.usable:
             self.is_established = False

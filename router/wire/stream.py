@@ -67,7 +67,9 @@ class Stream:
         if self._secure and (self.pending or self._arrives(0.0)):
             return True
         if self.waker is not None and not self.pending and timeout > 0:
-            self._wait_or_wake(self.waker, timeout)
+            arrived = self._wait_or_wake(self.waker, timeout)
+            if not arrived or not self._secure:
+                return arrived
             timeout = 0.0
         if self._secure:
             return self._arrives(timeout)
@@ -226,12 +228,16 @@ class Stream:
             raise PeerTimeout(f"the peer {doing}, or is slower than allowed")
         return patience - (time.monotonic() - began)
 
-    def _wait_or_wake(self, waker: Waker, timeout: float) -> None:
+    def _wait_or_wake(self, waker: Waker, timeout: float) -> bool:
+        """Whether the peer has said something, or closed."""
         both = select.poll()
         both.register(self.socket, select.POLLIN)
         both.register(waker.descriptor, select.POLLIN)
-        both.poll(max(0.0, timeout) * 1000)
-        waker.clear()
+        happened = dict(both.poll(max(0.0, timeout) * 1000))
+        self._check_interrupted()
+        if waker.descriptor in happened:
+            waker.clear()
+        return self.socket.fileno() in happened
 
     def _wait(self, events: int, timeout: float) -> int:
         if events & select.POLLIN and timeout > 0 and _QUICKACK is not None:
