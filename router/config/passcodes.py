@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import os
 import re
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 # 16 MiB and some 50 ms (RFC 7914): slow to guess, bearable at the beginning of an association.
 _N, _R, _P = 2**14, 8, 1
 _MEMORY = 64 * 1024 * 1024  # for parameters up to four times these
-_AT_ONCE = 2  # computed; others wait: guessing must not take all processors or memory
 _NAME = re.compile(r"[^\s:#][^:\x00-\x1f\x7f]*")
 _MOST_KNOWN = 10_000
+# Whoever asks waits for his turn: guessing must not take all processors. In threads of their own,
+# since the allocator keeps what a thread has freed: 16 MiB for each that had ever computed one.
+_computing = ThreadPoolExecutor(2, "passcodes")
 
 
 def hashed(passcode: str) -> str:
@@ -51,7 +53,6 @@ class Passcodes:
         self._hashes = _read(content)
         self._known: set[bytes] = set()  # what was right before, by a hash that only we can make
         self._key = os.urandom(32)
-        self._turn = threading.Semaphore(_AT_ONCE)
         self._nobody = hashed("")
 
     def __repr__(self) -> str:
@@ -74,8 +75,8 @@ class Passcodes:
         if seen in self._known:
             return True
         kept = self._hashes.get(name)
-        with self._turn:
-            right = _matches(passcode, kept or self._nobody) and kept is not None
+        matches = _computing.submit(_matches, passcode, kept or self._nobody).result()
+        right = matches and kept is not None
         if right and len(self._known) < _MOST_KNOWN:
             self._known.add(seen)
         return right
