@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 from struct import Struct, error
 from typing import TYPE_CHECKING
 
@@ -41,20 +42,11 @@ def encode_file_meta(
     receiving_ae: str = "",
 ) -> bytes:
     """The preamble, prefix and file meta information that go before a data set (PS3.10 7.1)."""
-    elements = [_meta(0x0001, "OB", b"\x00\x01")]
-    for element, uid in (
-        (0x0002, sop_class_uid),
-        (0x0003, sop_instance_uid),
-        (0x0010, transfer_syntax),
-        (0x0012, IMPLEMENTATION_CLASS_UID),
-    ):
-        elements.append(_meta(element, "UI", uid.encode("ascii")))
-    elements.append(_meta(0x0013, "SH", IMPLEMENTATION_VERSION_NAME.encode("ascii")))
-    for element, title in ((0x0016, source_ae), (0x0017, sending_ae), (0x0018, receiving_ae)):
-        if title:
-            elements.append(_meta(element, "AE", title.encode("ascii", "replace")))
-    body = b"".join(elements)
-    return _PREAMBLE + _meta(0x0000, "UL", _LONG.pack(len(body))) + body
+    before = _before(sop_class_uid)
+    after = _after(transfer_syntax, (source_ae, sending_ae, receiving_ae))
+    instance = _uid(0x0003, sop_instance_uid)
+    length = _LONG.pack(len(before) + len(instance) + len(after))
+    return b"".join((_PREAMBLE, _meta(0x0000, "UL", length), before, instance, after))
 
 
 def open_part10(path: str | Path) -> Part10:
@@ -71,6 +63,28 @@ def open_part10(path: str | Path) -> Part10:
     if not values.get(0x0010):
         raise ValueError(f"{path}: the file meta information names no transfer syntax")
     return Part10(values.get(2, ""), values.get(3, ""), values[0x0010], end, size - end)
+
+
+@lru_cache
+def _before(sop_class_uid: str) -> bytes:
+    return _meta(0x0001, "OB", b"\x00\x01") + _uid(0x0002, sop_class_uid)
+
+
+@lru_cache
+def _after(transfer_syntax: str, titles: tuple[str, str, str]) -> bytes:
+    elements = [
+        _uid(0x0010, transfer_syntax),
+        _uid(0x0012, IMPLEMENTATION_CLASS_UID),
+        _meta(0x0013, "SH", IMPLEMENTATION_VERSION_NAME.encode("ascii")),
+    ]
+    for element, title in zip((0x0016, 0x0017, 0x0018), titles, strict=True):
+        if title:
+            elements.append(_meta(element, "AE", title.encode("ascii", "replace")))
+    return b"".join(elements)
+
+
+def _uid(element: int, uid: str) -> bytes:
+    return _meta(element, "UI", uid.encode("ascii"))
 
 
 def _meta(element: int, vr: str, value: bytes) -> bytes:

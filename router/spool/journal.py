@@ -21,27 +21,35 @@ from router.spool.digest import new_digest
 from router.spool.records import Arrival, PlannedCopy, Stored
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 PREAMBLE = 128
 _HEADER = struct.Struct("<8sQII")  # mark, bytes before the record, of the record, its CRC-32
 _MARK = b"ROUTER 1"
 _CHUNK = 1 << 20
+_FIELDS = tuple(field.name for field in dataclasses.fields(Arrival))
+_COPY_FIELDS = tuple(field.name for field in dataclasses.fields(PlannedCopy))
+_JSON = json.JSONEncoder(default=datetime.isoformat)
 
 
 def encode_record(arrival: Arrival) -> bytes:
     """All of an arrival but where it lies, which its place in the file tells."""
-    values = {field.name: getattr(arrival, field.name) for field in dataclasses.fields(Arrival)}
+    values = _plain(arrival, _FIELDS)
     values |= {
         "stored": [[bulk.offset, bulk.length] for bulk in arrival.stored.bulk],
         "problem": arrival.stored.problem,
         "length": arrival.stored.length,
         "digest": arrival.digest and arrival.digest.hex(),
         "association": vars(arrival.association),
-        "copies": [dataclasses.asdict(copy) for copy in arrival.copies],
+        "copies": [_plain(copy, _COPY_FIELDS) for copy in arrival.copies],
         "extent": None,
     }
-    return json.dumps(values, default=datetime.isoformat).encode()
+    return _JSON.encode(values).encode()
+
+
+def _plain(record: Arrival | PlannedCopy, fields: Iterable[str]) -> dict[str, Any]:
+    """As `dataclasses.asdict`, which copies what is in it and takes ten times as long."""
+    return {name: getattr(record, name) for name in fields}
 
 
 def encode_header(before: int, record: bytes) -> bytes:
