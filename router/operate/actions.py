@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from router.config import DicomDestination, FolderDestination
 from router.config.expiry import expiring
 from router.config.schedule import is_open, opens
+from router.operate.control import WrongUsage
 from router.spool import Selection, index_states
 from router.spool.reports import DestinationSummary
 
@@ -111,7 +112,7 @@ class Actions:
 
     def discard(self, why: str, **selection: str | None) -> int:
         if not why.strip():
-            raise ValueError("discarding wants a reason")
+            raise WrongUsage("discarding wants a reason")
         chosen = self._selection(selection)
         untold = _wait(self.spool.ledger.give_up_studies(chosen, why))
         return untold + _wait(self.spool.ledger.discard(chosen, why))
@@ -156,7 +157,7 @@ class Actions:
         return plain(trail)
 
     def _selection(self, selection: dict[str, str | None]) -> Selection:
-        """What is meant; ValueError for names that neither the configuration nor the queue has."""
+        """What is meant; WrongUsage for names that neither the configuration nor the queue has."""
         chosen = _selection(selection)
         if chosen.destination and not self.spool.ledger.count(
             Selection(destination=chosen.destination)
@@ -204,7 +205,7 @@ def _selection(selection: dict[str, str | None]) -> Selection:
 
 def _require(kind: str, name: str, known: Collection[str]) -> None:
     if name not in known:
-        raise ValueError(f"there is no {kind} {name!r}; there are: {', '.join(known) or 'none'}")
+        raise WrongUsage(f"there is no {kind} {name!r}; there are: {', '.join(known) or 'none'}")
 
 
 def _wait(future: Future[_T]) -> _T:

@@ -98,6 +98,8 @@ def ask(given: Path | None, action: str, **arguments: Any) -> Any:  # noqa: ANN4
     path = find_config(given)
     try:
         return control.call(find_spool(path), action, **arguments)
+    except control.WrongUsage as error:
+        fail(str(error), 2)
     except control.ControlError as error:
         fail(str(error))
     except control.NotRunning:
@@ -116,5 +118,7 @@ def _ask_ledger(config: Config, action: str, arguments: dict[str, Any]) -> Any: 
             return Actions(spool, config).table()[action](**arguments)
     except SpoolLocked as error:
         fail(f"the router on this spool does not answer: {error}")
+    except control.WrongUsage as error:
+        fail(str(error), 2)
     except (SpoolError, ValueError, OSError) as error:
         fail(str(error))

@@ -24,6 +24,10 @@ _TIMEOUT = 60.0  # seconds; a queue of millions is listed or retried well within
 _LONGER = {"doctor": 3600.0, "reload": 600.0, "rollback": 600.0}
 
 
+class WrongUsage(ValueError):  # noqa: N818
+    """What was asked for is not there or makes no sense: the command ends with 2."""
+
+
 class ControlError(Exception):
     """The running router could not carry out the command; the text says why."""
 
@@ -75,7 +79,7 @@ class ControlServer:
         try:
             return {"result": self._actions[action](**arguments)}
         except (SpoolError, ValueError, TypeError) as wrong:
-            return {"error": str(wrong)}
+            return {"error": str(wrong), "wrong_usage": isinstance(wrong, WrongUsage)}
         except Exception as failure:
             log.exception("control.failed")
             return {"error": f"{type(failure).__name__} in the running router: see its log"}
@@ -84,7 +88,7 @@ class ControlServer:
 def call(directory: Path, action: str, **arguments: Any) -> Any:  # noqa: ANN401 - JSON
     """Have the router that runs on this spool carry out an action; returns its JSON result.
 
-    Raises NotRunning, or ControlError with the router's own words.
+    Raises NotRunning, or WrongUsage or ControlError with the router's own words.
     """
     patience = _LONGER.get(action, _TIMEOUT)
     line = json.dumps({"action": action, "arguments": arguments}) + "\n"
@@ -98,7 +102,7 @@ def call(directory: Path, action: str, **arguments: Any) -> Any:  # noqa: ANN401
     except ValueError as error:
         raise ControlError("the router went away while it answered") from error
     if "error" in answer:
-        raise ControlError(answer["error"])
+        raise (WrongUsage if answer.get("wrong_usage") else ControlError)(answer["error"])
     return answer["result"]
 
 
