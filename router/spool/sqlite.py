@@ -16,7 +16,7 @@ from router.spool.refusals import Refusals
 from router.spool.retrieves import Retrieves
 from router.spool.schema import open_reader, open_writer
 from router.spool.sqlite_commands import SqliteCommands
-from router.spool.sqlite_retrieves import SqliteRetrieves
+from router.spool.sqlite_retrieves import SqliteRetrieves, accept
 from router.spool.sqlite_studies import SqliteStudies
 from router.spool.studies import kinds
 from router.spool.summary import summary, waiting
@@ -82,10 +82,7 @@ class SqliteLedger(SqliteCommands, SqliteStudies, SqliteRetrieves):
         return f"SqliteLedger({self._writer!r}, {self._claims!r})"
 
     def accept(self, arrival: Arrival, waited_for: bool = True) -> Future[int]:
-        return self._writer.submit(partial(self._accept, arrival), waited_for)
-
-    def _accept(self, arrival: Arrival, transaction: Transaction) -> int:
-        return accepting.accept(transaction, arrival, self._paths)
+        return self._writer.submit(partial(accept, arrival, self._paths), waited_for)
 
     def outcome(self, instance_id: int, required: Collection[str]) -> Future[Outcome]:
         future: Future[Outcome] = Future()

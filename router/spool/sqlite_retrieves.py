@@ -6,8 +6,16 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
+from router.spool import accepting
 from router.spool.passed import record
-from router.spool.retrieves import PREFIX, Expected, Retrieve, Retrieves, RetrieveState
+from router.spool.retrieves import (
+    PREFIX,
+    Expected,
+    Retrieve,
+    Retrieves,
+    RetrieveState,
+    number_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -17,6 +25,8 @@ if TYPE_CHECKING:
     import apsw
 
     from router.spool.claims import Claims
+    from router.spool.codec import Paths
+    from router.spool.records import Arrival
     from router.spool.retrieves import Asked, Originator, Which
     from router.spool.transaction import Transaction
     from router.spool.transit import Passed, Transit
@@ -49,6 +59,7 @@ _OPENED = "INSERT INTO retrieves(id, route, service, name, opened) VALUES(?, ?, 
 _CLOSED = """
 UPDATE retrieves SET closed = ?, status = ?, completed = ?, failed = ?, comment = ? WHERE id = ?
 """
+_IS_CLOSED = "SELECT 1 FROM retrieves WHERE id = ? AND closed IS NOT NULL"
 
 
 class SqliteRetrieves:
@@ -139,6 +150,16 @@ class SqliteRetrieves:
 def _record(passed: Iterable[Passed], transaction: Transaction) -> None:
     for each in passed:
         record(transaction, each, _ENDED)
+
+
+def accept(arrival: Arrival, paths: Paths, transaction: Transaction) -> int:
+    """As ever; what was on its way in when its retrieve was closed is discarded like the rest."""
+    instance = accepting.accept(transaction, arrival, paths)
+    for copy in arrival.copies:
+        for number in filter(None, map(number_of, copy.destinations)):
+            if transaction.execute(_IS_CLOSED, (number,)).get:
+                end(transaction, number)
+    return instance
 
 
 def end(transaction: Transaction, number: int) -> None:

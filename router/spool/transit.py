@@ -24,7 +24,7 @@ LARGEST = 1 << 20  # bytes; of a larger one its file costs little
 MOST_WAITING = 8 << 20  # bytes, for one retrieve
 MOST_RETRIEVES = 8  # at once
 PATIENCE = 1.0  # seconds to wait for room: a destination that is slower than that sets the pace
-RECORDED_AT_ONCE = 100
+RECORDED_AT_ONCE = 1000
 
 _numbers = itertools.count(1)
 

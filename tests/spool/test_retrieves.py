@@ -73,6 +73,15 @@ def test_what_comes_when_it_has_ended_is_for_nobody(ledger):
     assert (expected.copies, expected.routes) == ((), False)
 
 
+def test_what_was_on_its_way_in_when_it_ended_is_discarded_like_the_rest(spool):
+    retrieve = opened(spool.ledger)
+    expected = spool.ledger.expected(WHICH, ["PACS"], OURS)
+    spool.ledger.close_retrieve(retrieve, 0xFE00, 0, 0, "").result(20)
+    accept(spool, *expected.copies)
+    assert deliveries(spool) == [(retrieve.destination, "workstations", "discarded")]
+    assert spool.ledger.count(Selection()) == 0
+
+
 def test_what_the_chain_skips_or_holds_is_told_and_ends_with_it(spool: Spool):
     retrieve = opened(spool.ledger, chain=True)
     for number, outcome in enumerate(
