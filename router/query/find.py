@@ -132,6 +132,8 @@ class Find:
             return QueryResponse(
                 OUT_OF_RESOURCES, f"More than {self._entry.limit} matches: narrow the query"
             )
+        if self._merger is not None and self._merger.is_full:
+            return QueryResponse(OUT_OF_RESOURCES, "Matches of too many bytes: narrow the query")
         return None
 
     def _take(self, index: int, response: QueryResponse | Failed, *, discard: bool) -> None:
@@ -142,7 +144,7 @@ class Find:
             if match is None:
                 return
             if self._merger is not None:
-                if self._merger.count <= self._entry.limit:
+                if self._merger.count <= self._entry.limit and not self._merger.is_full:
                     self._merger.add(index, match, response.status)
             else:
                 self._send(match, response.status)

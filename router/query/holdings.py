@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from router.dataset import Attributes
     from router.query.conversation import Conversation
     from router.query.upstream import Upstream
+
+log = logging.getLogger("router.query")
 
 _LEVEL, _PATIENT_ID, _STUDY = "00080052", "00100020", "0020000D"
 _SERIES, _SOP_INSTANCE = "0020000E", "00080018"
@@ -86,8 +89,9 @@ class Holdings(threading.Thread):
                 self._begun(conversation[0])
                 self.found = self._held(conversation)
             conversation[0].release()
-        except (WireError, ValueError):
-            pass  # it has not said; it is asked to send then, and that is what people hear of
+        except Exception as error:  # whatever it is, it is asked to send, and people hear of that
+            why = error if isinstance(error, WireError) else type(error).__name__
+            log.info("retrieve.holdings_unknown upstream=%s reason=%s", self._who.name, why)
         finally:
             self.is_done = True
             self._told()

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _IN_MEMORY = 4 * 1024 * 1024  # bytes of matches, the rest is in a file
+_MOST = 256 * 1024 * 1024  # bytes in all: an archive must not fill the disk of the spool
+_LONGEST_COUNT = 12  # PS3.5 6.2: IS
+_LONGEST = 0xFFFE  # bytes of a value in an element with two bytes of length
 _MODALITIES = 0x00080061
 _COUNTS = (0x00201200, 0x00201202, 0x00201204, 0x00201206, 0x00201208, 0x00201209)
 _MODALITIES_IN_STUDY = parse_path("ModalitiesInStudy")
@@ -63,6 +66,10 @@ class Merger:
     @property
     def count(self) -> int:
         return len(self._held)
+
+    @property
+    def is_full(self) -> bool:
+        return self._end > _MOST
 
     def add(self, upstream: int, match: Identifier, status: int) -> None:
         """A match of the upstream at this place in the list."""
@@ -115,7 +122,8 @@ class Merger:
 def _counts(match: Identifier) -> dict[int, int]:
     found = {}
     for tag, path in _COUNT_PATHS.items():
-        if match.has(tag) and (text := match.text(path).strip()).isdecimal():
+        text = match.text(path).strip() if match.has(tag) else ""
+        if text.isdecimal() and len(text) <= _LONGEST_COUNT:
             found[tag] = int(text)
     return found
 
@@ -127,8 +135,9 @@ def _joined(match: Identifier, held: _Held) -> Identifier:
     changes: dict[int, tuple[str, str] | None] = {}
     said = sorted(held.others)
     modalities = list(dict.fromkeys(one for _, several, _ in said for one in several))
-    if modalities and list(match.texts(_MODALITIES_IN_STUDY)) != modalities:
-        changes[_MODALITIES] = ("CS", "\\".join(modalities))
+    joined = "\\".join(modalities)
+    if list(match.texts(_MODALITIES_IN_STUDY)) != modalities and len(joined) <= _LONGEST:
+        changes[_MODALITIES] = ("CS", joined)
     for tag in _COUNTS:
         highest = max((counts[tag] for _, _, counts in said if tag in counts), default=None)
         if highest is not None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 AFTER_CANCEL = 5.0  # seconds an upstream has to end what was cancelled
 _MOST_UNREAD = 64  # responses an upstream may be ahead of the requestor
+_MOST_UNREAD_BYTES = 4 * 1024 * 1024  # and then one
 
 
 @dataclass(frozen=True)
@@ -100,16 +101,19 @@ class Channel:
         self._woken = False
         self._changed = threading.Condition()
         self._answers: deque[Answer] = deque()
+        self._bytes = 0
         self._closed = False
 
     def put(self, answer: Answer) -> None:
         """Waits while there is no room: an upstream is asked no faster than answers are taken."""
         with self._changed:
-            while len(self._answers) >= _MOST_UNREAD and not self._closed:
+            while self._is_full and not self._closed:
                 self._wake()
                 self._changed.wait()
             if not self._closed:
                 self._answers.append(answer)
+                if isinstance(answer[1], QueryResponse):
+                    self._bytes += len(answer[1].identifier or b"")
                 if self._only_last and self._woken:
                     if isinstance(answer[1], QueryResponse) and not answer[1].is_last:
                         return
@@ -123,8 +127,13 @@ class Channel:
         with self._changed:
             taken = list(self._answers)
             self._answers.clear()
+            self._bytes = 0
             self._changed.notify_all()
         return taken
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._answers) >= _MOST_UNREAD or self._bytes >= _MOST_UNREAD_BYTES
 
     def close(self) -> None:
         """Nobody takes any more: what comes is thrown away."""

@@ -30,30 +30,36 @@ query_retrieve:
     listener: main
     upstreams: [pacs]
     accept: {{calling_ae_titles: [RESEARCH]}}
-    deadline: 3 s
+    deadline: 60 s
     chain: [pseudonyms]
     move_destinations: [ws1]
   - name: one
     listener: main
     upstreams: [pacs]
     accept: {{calling_ae_titles: [WS1, WS1STORE, WS3]}}
-    deadline: 3 s
+    deadline: 60 s
     limit: 20
     move_destinations: [ws1, dead]
   - name: both
     listener: main
     upstreams: [pacs, old]
     accept: {{calling_ae_titles: [BOTH]}}
-    deadline: 3 s
+    deadline: 60 s
     limit: 20
     move_destinations: [ws1]
     services: [find, move, worklist]
+  - name: hasty
+    listener: main
+    upstreams: [pacs, old]
+    accept: {{calling_ae_titles: [HASTY]}}
+    deadline: 5 s
+    move_destinations: [ws1]
   - name: straight
     listener: main
     upstreams: [pacs, old]
     accept: {{calling_ae_titles: [STRAIGHT]}}
     instances: direct
-    deadline: 3 s
+    deadline: 60 s
     move_destinations: [ws1]
 """
 

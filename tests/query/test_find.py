@@ -15,7 +15,7 @@ query_retrieve:
     listener: main
     upstreams: [{upstreams}]
     accept: {{calling_ae_titles: [WS1]}}
-    deadline: 5 s
+    deadline: 60 s
 {more}
 """
 

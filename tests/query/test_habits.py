@@ -1,6 +1,6 @@
 """Archives and their habits: what a retrieve through the router survives, its counts still true."""
 
-import time
+import threading
 
 import pytest
 
@@ -139,16 +139,18 @@ def test_an_archive_that_moves_to_us_in_vain_is_told_as_what_it_is(site):
 
 
 def test_a_silent_archive_is_given_up_after_the_deadline(site):
+    is_over = threading.Event()
+
     def answer(request, exchange):
-        exchange.wait(20)
+        is_over.wait(60)
         return answering()(request, exchange)
 
+    site.pacs.find = answering({"StudyInstanceUID": "1.2.3", "QueryRetrieveLevel": "STUDY"})
     site.pacs.move = answer
-    began = time.monotonic()
-    *_, last = move(site.port, "1.2.3")
-    assert time.monotonic() - began < 15
+    *_, last = move(site.port, "1.2.3", "HASTY")
+    is_over.set()
     assert last.status == 0xA702
-    assert "said nothing for 3 s" in last.error_comment
+    assert "said nothing for 5 s" in last.error_comment
 
 
 def test_empty_moves_at_once_leave_nothing_behind(site):
@@ -156,7 +158,7 @@ def test_empty_moves_at_once_leave_nothing_behind(site):
     threads, files = settled(site)
     together([lambda: check_empty(site) for _ in range(30)])
     until(lambda: settled(site)[0] <= threads + 2, "threads end")
-    assert settled(site)[1] <= files + 4
+    until(lambda: settled(site)[1] <= files + 4, "connections are closed")
 
 
 @pytest.mark.soak
@@ -174,7 +176,7 @@ def test_three_hundred_empty_moves_at_once_and_a_thousand_in_a_row_leave_nothing
     site.pacs.move = answering()
     together([lambda: check_empty(site) for _ in range(300)])
     until(lambda: settled(site)[0] <= threads + 2, "threads end")
-    assert settled(site)[1] <= descriptors + 4
+    until(lambda: settled(site)[1] <= descriptors + 4, "connections are closed")
     assert site.process.memory_info().rss < memory * 1.2 + 32 * 2**20
 
 
@@ -188,16 +190,18 @@ def settled(site) -> tuple[int, int]:
 
 
 def test_a_cancel_is_answered_though_the_archive_does_not_heed_it(site, tmp_path):
+    given_up = threading.Event()
+
     def deaf(request, exchange):
-        until(lambda: exchange.is_over or exchange.wait(0.2), "the router gives up", 30)
+        until(lambda: exchange.is_over or exchange.wait(0.2), "the router gives up", 50)
+        given_up.set()
         return answering()(request, exchange)
 
     site.pacs.find = deaf
     with asking(site.port, FIND) as requestor:
-        began = time.monotonic()
         (last,) = requestor.ask("find", cancel_after=0, QueryRetrieveLevel="STUDY")
     assert last.status == 0xFE00
-    assert time.monotonic() - began < 25
+    assert given_up.wait(60)
 
 
 def test_only_listed_destinations_are_moved_to(site):

@@ -19,7 +19,7 @@ query_retrieve:
     listener: main
     upstreams: [pacs]
     accept: {{calling_ae_titles: [WS1]}}
-    deadline: 10 s
+    deadline: 60 s
     move_destinations: [ws1]
 {more}
 """

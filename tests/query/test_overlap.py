@@ -7,6 +7,7 @@ import pytest
 from tests.story.sending import content, generate
 
 from .peers import getscu, movescu
+from .test_index import store
 from .test_move import uid_of
 
 CONFIG = """\
@@ -133,6 +134,41 @@ def test_the_second_archive_sends_all_when_the_first_cannot(pair, find, tmp_path
     assert (answer.status, answer.counts()["completed"]) == (0xB000, 3)
     assert answer.comment.startswith("first: cannot connect")
     assert site.received() == sorted(map(content, files))
+
+
+OWN = """\
+spool: {{directory: ./spool, keep_free: 0}}
+listeners:
+  main: {{ae_title: ROUTER, port: {port}, bind: 127.0.0.1}}
+destinations:
+  vna: {{type: folder, directory: ./vna, index: true}}
+  pacs: {{ae_title: PACS, host: 127.0.0.1, port: {pacs}}}
+  ws1: {{ae_title: WS1, host: 127.0.0.1, port: {ws1}}}
+routes:
+  - {{name: keep, when: {{calling_ae_title: ROUTER}}, to: [vna]}}
+query_retrieve:
+  - name: both
+    listener: main
+    upstreams: [vna, pacs]
+    accept: {{calling_ae_titles: [WS1]}}
+    move_destinations: [ws1]
+"""
+
+
+def test_a_local_index_is_the_first_of_two_archives_as_any_other(
+    archive, run_router, storescp, free_port, tmp_path
+):
+    port, ws1 = free_port(), storescp("WS1", "-uf")
+    pacs = archive("PACS", "-v", ROUTER=port)
+    router = run_router(OWN.format(port=port, pacs=pacs.port, ws1=ws1.port))
+    same = series(tmp_path / "same", 2, "1.2.3")
+    other = series(tmp_path / "other", 2, "1.2.3")
+    pacs.fill(*same, *other)
+    store(router, tmp_path / "same")
+    answer = movescu(port, *study_key("1.2.3"))
+    assert (answer.status, answer.counts()["completed"], answer.counts()["failed"]) == (0, 4, 0)
+    assert sorted(map(content, ws1.files())) == sorted(map(content, [*same, *other]))
+    assert moves(pacs) == ["SERIES"]
 
 
 def test_archives_that_send_themselves_send_nothing_twice_either(pair, tmp_path):
