@@ -24,22 +24,17 @@ class Web:
         self._node = node
         self._settings: Settings | None = None
         self._socket: socket.socket | None = None
+        self._port = 0
         self._server: WebServer | None = None
         self._lock = threading.RLock()
         self._over = False
         self.missing = ""  # why there is none though there should be
 
     @property
-    def port(self) -> int | None:
-        """What it listens on; None where it does not."""
-        listener = self._socket
-        return None if listener is None else int(listener.getsockname()[1])
-
-    @property
     def address(self) -> str:
         """Where somebody on this machine finds the page; empty without it."""
-        settings, port = self._settings, self.port
-        if settings is None or port is None:
+        settings, port = self._settings, self._port
+        if settings is None or not port:
             return ""
         bind = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.bind, settings.bind)
         return f"http://{f'[{bind}]' if ':' in bind else bind}:{port}/"
@@ -50,8 +45,9 @@ class Web:
         """
         if settings is None or _place(settings) == _place(self._settings):
             return None
+        beside = self._socket if self._port == settings.port else None
         try:
-            return _listening(settings, self._socket if self.port == settings.port else None)
+            return _listening(settings, beside)
         except OSError as error:
             raise _explained(error, settings) from error
 
@@ -91,12 +87,14 @@ class Web:
         from router.operate.web_server import WebServer
 
         self._socket = listener
+        self._port = listener.getsockname()[1]
         self._server = WebServer(listener, Answers(self._node), settings)
         self._server.start()
         self.missing = ""
         log.info("web.opened address=%s", self.address)
 
     def _end(self) -> None:
+        self._port = 0
         if self._server is not None:
             self._server.close()
         self._server = self._socket = None

@@ -142,6 +142,9 @@ class Metrics(Collector):
         reloads = [((result,), count) for result, count in status["reloads"].items()]
         yield _counter("reloads", "Reloads, by what came of them.", ("result",), reloads)
 
+        yield _one("certificates_expiring", "And revocation lists, somewhere in the configuration.",
+                   len(status["expiring"]))  # fmt: skip
+
     def _plugins(self) -> Iterator[Metric]:
         told = "Time in hooks of plugins."
         family = SummaryMetricFamily("dicom_router_plugin_seconds", told, labels=("plugin", "hook"))

@@ -106,50 +106,52 @@ def _configuration(status: Status, now: datetime) -> str:
 
 
 def _destinations(status: Status, now: datetime) -> Iterator[Sequence[str]]:
+    """In the order of the file, then what is not in it any more."""
     rows = {each["destination"]: each for each in status["summary"]["destinations"]}
-    others = [name for name in rows if name not in status["destinations"]]
-    for name in [*status["destinations"], *others]:
-        row = rows.get(name)
-        if row and is_retrieve(row):
+    for name in dict.fromkeys([*status["destinations"], *rows]):
+        row = rows[name]
+        if is_retrieve(row):
             continue
         where = status["destinations"].get(name, "not in the configuration")
-        last = row["last_success"] if row else None
         yield (
-            Html(f"{escape(name)}<small>{escape(where)}</small>"),
-            _state(name, row, status, now),
+            _with(escape(name), where),
+            _state(row, status, now),
             _waiting(row, now),
-            f"{row['held']:,}" if row else "0",
-            ago(last, now) if last else "none yet",
+            f"{row['held']:,}",
+            ago(row["last_success"], now) if row["last_success"] else "none yet",
         )
 
 
-def _waiting(row: Status | None, now: datetime) -> str:
-    if not row or not row["oldest"]:
+def _waiting(row: Status, now: datetime) -> str:
+    if not row["queued"]:
         return "nothing"
-    amount, since = what_waits(row).removesuffix(" waiting"), since_when(row["oldest"], now)
-    return Html(f"<span>{escape(amount)}<small>{escape(f'since {since}')}</small></span>")
+    amount = what_waits(row).removesuffix(" waiting")
+    return _with(escape(amount), f"since {since_when(row['oldest'], now)}")
 
 
-def _state(name: str, row: Status | None, status: Status, now: datetime) -> Html:
-    """One word in its colour, and what belongs to it."""
-    outage, opens = status["outages"].get(name), status["scheduled"].get(name)
-    if outage:
+def _state(row: Status, status: Status, now: datetime) -> Html:
+    """A word in its colour, and what belongs to it."""
+    name = row["destination"]
+    if outage := status["outages"].get(name):
         takes_over = f"; {outage['stand_in']} takes over" if outage["stand_in"] else ""
         return _coloured("bad", "down", f"since {since_when(outage['since'], now)}{takes_over}")
-    if row and row["failing_since"] and row["queued"]:
+    if row["failing_since"] and row["queued"]:
         return _coloured("bad", "fails", f"since {since_when(row['failing_since'], now)}")
-    if row and row["paused"]:
+    if row["paused"]:
         return _coloured("warn", "paused")
-    if opens:
+    if opens := status["scheduled"].get(name):
         return _coloured("warn", "outside its schedule", f"until {moment(opens)}")
-    if row and row["sending"]:
-        return _coloured("good", "sending")
-    return _coloured("good", "up")
+    return _coloured("good", "sending" if row["sending"] else "up")
 
 
 def _coloured(colour: str, word: str, more: str = "") -> Html:
+    return _with(f'<span class="state {colour}">{escape(word)}</span>', more)
+
+
+def _with(markup: str, more: str) -> Html:
+    """Something, and in small letters what belongs to it."""
     small = f"<small>{escape(more)}</small>" if more else ""
-    return Html(f'<span><span class="state {colour}">{escape(word)}</span>{small}</span>')
+    return Html(f"<span>{markup}{small}</span>")
 
 
 def _listeners(status: Status) -> Iterator[Sequence[str]]:
@@ -176,8 +178,8 @@ def _spool(status: Status) -> str:
     if waiting := summary["copies_waiting"]:
         lines.append(f"{counted(waiting, 'copy', 'copies')} to be processed.")
     for each in summary["studies"]:
-        lines.append(f"Route {each['route']}: {counted(each['count'], 'study', 'studies')} "
-                     f"{'gathering' if each['state'] == 'gathering' else 'complete'}.")  # fmt: skip
+        studies = counted(each["count"], "study", "studies")
+        lines.append(f"Route {each['route']}: {studies} {each['state']}.")
     said = "".join(f"<p>{escape(line)}</p>" for line in lines)
     return f"<section><h2>Spool</h2>{said}</section>"
 

@@ -151,6 +151,7 @@ def told(tmp_path):
         ("retain: 1 d", "retain: 36 h", "spool: retain: 1 d -> 36 h; from now on"),
         ("example/s3cret", "example/other", "alerts: webhook: changed; from now on"),
         ("alerts:", "timezone: Asia/Tokyo\nalerts:", "timezone: local -> Asia/Tokyo; from now on"),
+        ("alerts:", "web: {}\nalerts:", "web: is new: listens at 127.0.0.1:8080"),
         ("alerts:", "# a remark\n\nalerts:", []),
         ("retain: 1 d", "retain: 24 h", []),
     ],
@@ -174,6 +175,19 @@ def test_what_is_gone_is_told(told):
         "route research: now also goes to pacs, no longer goes to vna; "
         "for associations from now on",
     ]
+
+
+def test_the_status_page_may_change_and_go(tmp_path):
+    pages = []
+    for name, web in (("one", "{}"), ("other", "{port: 8081}"), ("none", "null")):
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(f"web: {web}\n")
+        pages.append(load(path, known_plugins=SHIPPED))
+    one, other, none = pages
+    assert [str(each) for each in differences(one, other)] == [
+        "web: port: 8080 -> 8081; from now on"
+    ]
+    assert [str(each) for each in differences(one, none)] == ["web: is gone; from now on"]
 
 
 def test_no_secret_and_no_patient_is_shown(told):
