@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from router.config import DicomDestination, FolderDestination
 from router.config.expiry import expiring
+from router.config.lints_of_conditions import deidentifies
 from router.config.schedule import is_open, opens
 from router.operate.control import WrongUsage
 from router.spool import Selection, index_states
@@ -122,11 +123,14 @@ class Actions:
 
     def move(self, to: str, **selection: str | None) -> int:
         self._require(to)
+        self._say_whose_copies(to, selection.get("route"))
         return _wait(self.spool.ledger.move(self._selection(selection), to))
 
     def resend(self, to: str, since: float | None = None, **selection: str | None) -> int:
         """`since` is how many seconds ago what is meant came at the earliest."""
         self._require(to)
+        if selection.get("destination") != to:
+            self._say_whose_copies(to, selection.get("route"))
         earliest = None if since is None else datetime.now(UTC) - timedelta(seconds=since)
         return self.spool.resend(to, _selection(selection), earliest)
 
@@ -166,6 +170,14 @@ class Actions:
         if chosen.route and not self.spool.ledger.count(Selection(route=chosen.route)):
             _require("route", chosen.route, [route.name for route in self.config.routes])
         return chosen
+
+    def _say_whose_copies(self, to: str, route: str | None) -> None:
+        """Refuse to guess which copies may leave the house: some say who the patient is."""
+        settings = self.config.destinations[to]
+        if settings.outside and not deidentifies(settings.chain) and route is None:
+            raise WrongUsage(
+                f"{to} is outside: say with --route which route's copies may leave for it"
+            )
 
     def _require(self, destination: str) -> None:
         _require("destination", destination, self.config.destinations)

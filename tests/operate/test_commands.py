@@ -188,6 +188,32 @@ def test_exit_codes(config, arguments, code, said):
     assert done.exit_code == code
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["resend", "--since", "1d", "--to", "outside"], 2),
+        (["resend", "--since", "1d", "--destination", "pacs", "--to", "outside"], 2),
+        (["resend", "--since", "1d", "--to", "outside", "--route", "all"], 0),
+        (["resend", "--since", "1d", "--destination", "outside"], 0),
+        (["resend", "--since", "1d", "--to", "safe"], 0),
+        (["move", "--destination", "pacs", "--to", "outside"], 2),
+        (["move", "--destination", "pacs", "--to", "outside", "--route", "all"], 0),
+    ],
+)
+def test_which_copies_leave_the_house_is_never_guessed(config, arguments, code):
+    outside = "{type: folder, directory: ./out, outside: true%s}"
+    deidentified = ", chain: [{deidentify: {secret: 0123456789abcdef}}]"
+    config.write_text(
+        NO_ROUTER.replace(
+            "routes:", f"  outside: {outside % ''}\n  safe: {outside % deidentified}\nroutes:"
+        )
+    )
+    (config.parent / "spool").mkdir()
+    done = run("queue", *arguments)
+    assert done.exit_code == code, done.output
+    assert ("say with --route which route's copies may leave" in done.output) == (code == 2)
+
+
 def test_a_pause_is_in_the_status_and_needs_attention(config):
     (config.parent / "spool").mkdir()
     run("pause", "pacs")
