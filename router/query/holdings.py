@@ -25,6 +25,8 @@ log = logging.getLogger("router.query")
 
 _LEVEL, _PATIENT_ID, _STUDY = "00080052", "00100020", "0020000D"
 _SERIES, _SOP_INSTANCE = "0020000E", "00080018"
+_MOST = 200_000  # series, or instances of one
+_LONGEST_UID = 64
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,11 @@ class Holdings(threading.Thread):
         question = Identifier(encoded(wanted), EXPLICIT_LITTLE_ENDIAN).in_syntax(syntax).data
         asked = Asked(association.query("find", context_id, question), syntax, self._silence)
         *_, tag = keys
-        found = {uid for match in asked.matches() for uid in match.get(tag, ("UI", []))[1] if uid}
+        found: set[str] = set()
+        for match in asked.matches():
+            found |= {uid for uid in match.get(tag, ("UI", []))[1] if 0 < len(uid) <= _LONGEST_UID}
+            if len(found) > _MOST:
+                raise WireError("it says that it has more than a study can have")
         if asked.final is None or asked.final.status != SUCCESS:
             raise WireError("it does not say what it has")
         return frozenset(found)
