@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from router.wire.requesting import Requesting
     from router.wire.service import Response, StoreRequest, StoreSink
 
+_FEW = 8  # responses
+_REST = 0.02  # seconds
+
 
 class Inquiry:
     """One C-FIND, C-MOVE or C-GET under way on an association that does nothing else meanwhile.
@@ -48,6 +52,7 @@ class Inquiry:
         self._arrived: deque[QueryResponse] = deque()
         self._waker = Waker()
         self._lock = threading.Lock()
+        self._taken = 0
         self._wants_cancel = self._cancelled = False
         self.is_over = False
 
@@ -76,6 +81,7 @@ class Inquiry:
         try:
             self._send_cancel()
             if not self._arrived:
+                self._rest()
                 self._association.await_until(self._has_news, timeout)
             self._send_cancel()
         except WireError as error:
@@ -88,6 +94,14 @@ class Inquiry:
         if response.is_last:
             self.end()
         return response
+
+    def _rest(self) -> None:
+        """The pending responses of a C-MOVE only tell how far it is: of many, several are read at
+        once, as to wake for each takes as long as to pass on the instance it is about.
+        """
+        is_long = self._request.service == "move" and self._taken > _FEW
+        if is_long and not self._association.stream.pending:
+            time.sleep(_REST)
 
     def cancel(self) -> None:
         """Send C-CANCEL as soon as may be; responses go on until the last one."""
@@ -126,3 +140,4 @@ class Inquiry:
 
     def _take(self, response: QueryResponse) -> None:
         self._arrived.append(response)
+        self._taken += 1
