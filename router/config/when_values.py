@@ -72,6 +72,8 @@ def _text(scalar: Scalar) -> str:
         raise ValueError("is empty here; {exists: false} asks for what is not there")
     if not isinstance(scalar.value, str):
         raise ValueError(described(scalar))
+    if scalar.value.startswith("!="):
+        raise ValueError("there is no '!=': put what it should not be under `not:`")
     return scalar.value
 
 

@@ -147,6 +147,8 @@ def test_a_time_of_day_ends_before_its_end_and_may_span_midnight():
         ("any: []", "any: an empty list never applies"),
         ("Modality: []", "Modality: an empty list never applies"),
         ("Modality: ''", "Modality: is empty here; {exists: false} asks for what is not there"),
+        ("Modality: '!= MR'", "Modality: there is no '!=': put what it should not be under `not:`"),
+        ("peer: '!=CT1'", "peer: there is no '!=': put what it should not be under `not:`"),
         ("time: {exists: true}", "time: expected 07:00-18:00, not a mapping"),
         (
             "time: 07:00-07:00",
