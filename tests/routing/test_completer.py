@@ -45,7 +45,7 @@ routes:
     chain:
 {chain}
     to: [vna]
-    study_quiet: 300 ms
+    study_quiet: 1 s
 """
 ONCE = "first = not file.with_suffix('.tried').exists(); file.with_suffix('.tried').touch()\n"
 
@@ -118,7 +118,7 @@ def test_one_that_fails_is_told_again_and_those_before_it_are_not(
     caplog.set_level(logging.DEBUG)
     monkeypatch.setattr("router.routing.completer._FIRST_RETRY", 0.2)
     running = router(entry("first"), entry("second", f"{ONCE}\nif first:\n    {body}"))
-    send(running)
+    send(running, 1)
     running.until(lambda: told(tmp_path, "second"), "it is told in the end")
     running.until(lambda: not running.ask("status")["summary"]["studies"], "all have been told")
     assert len(told(tmp_path, "second")) == 1
