@@ -77,9 +77,7 @@ def move(lab: Lab) -> Result:
         archive.fill(files[0].parent)
         with lab.router(_config(archive.port, port, ws1.port)):
             measured = in_pairs(
-                lambda: _move(lab, port, "ROUTER"),
-                lambda: _move(lab, archive.port, "PACS"),
-                pairs=3,
+                lambda: _move(lab, port, "ROUTER"), lambda: _move(lab, archive.port, "PACS")
             )
     finally:
         archive.close()
