@@ -15,6 +15,7 @@ from pydicom.data import get_testdata_file
 from tests.fuzz.mutation import mutations
 from tests.security.test_leaks import CONFIG
 from tests.security.test_malformed import BROKEN
+from tests.story.peers import until
 from tests.wire.peers import ECHO, RawPeer
 
 IMAGES = [get_testdata_file("CT_small.dcm"), get_testdata_file("JPEG2000.dcm")]
@@ -76,8 +77,8 @@ def replay(site, count: int) -> None:
         assert peer.status() == 0
     events = router.log.read_text()
     assert not [what for what in BROKEN if what in events]
-    assert process.num_fds() < 100
-    assert process.num_threads() < 60
+    until(lambda: process.num_fds() < 100, "their descriptors are closed")
+    until(lambda: process.num_threads() < 60, "their threads have ended")
 
 
 @pytest.mark.usefixtures("dcmtk")
