@@ -76,7 +76,7 @@ def test_uids_of_command_and_data_set_are_compared(station):
     ],
     ids=["pixels", "elements", "size", "small"],
 )  # fmt: skip
-def test_a_bomb_is_refused_and_nothing_of_it_is_kept(station, limits, made, cap):
+def test_a_bomb_is_refused_and_nothing_of_it_is_kept(station, wait_until, limits, made, cap):
     bomb = deflated(data_set(), *made)
     assert len(bomb) < 320 * 1024
     started = station(listener=", ".join(filter(None, (LISTED, limits))))
@@ -84,7 +84,7 @@ def test_a_bomb_is_refused_and_nothing_of_it_is_kept(station, limits, made, cap)
     comment = f"It inflates beyond limits.{cap} of the router"
     assert (answer.status, answer.error_comment) == (0x0124, comment)
     assert len(comment) <= 64  # VR LO
-    assert started.refusals() == [(0x0124, comment)]
+    wait_until(lambda: started.refusals() == [(0x0124, comment)])
     assert started.send(deflated(data_set()), transfer_syntax=DEFLATED).status == 0
     assert len(started.tasks()) == 1
 
