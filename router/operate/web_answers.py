@@ -30,6 +30,7 @@ T = TypeVar("T")
 _FRESH = 1.0  # seconds that what was found out is good for, at least
 _PART_OF_TIME = 20  # finding it out costs one part in so many of a processor's time, at most
 _LEDGER_ANSWERS_WITHIN = 5.0
+_OUR_WORDS = ("cannot connect to ", "association rejected ")  # of an outage, as the wire has them
 
 
 class Answers:
@@ -144,14 +145,13 @@ def discreet(status: Status, config: Config) -> Status:
     summary, outages = status["summary"], dict(status["outages"])
     destinations = []
     for each in summary["destinations"]:
-        said, outage = each["last_comment"], outages.get(each["destination"])
-        if each["last_status"] is None:
+        status_said, outage = each["last_status"], outages.get(each["destination"])
+        if status_said is None:
             destinations.append(each)  # nobody answered: these are our own words
             continue
         destinations.append({**each, "last_comment": ""})
-        if outage and outage["reason"] == said:
-            why = f"status 0x{each['last_status']:04X}"
-            outages[each["destination"]] = {**outage, "reason": why}
+        if outage and not outage["reason"].startswith(_OUR_WORDS):
+            outages[each["destination"]] = {**outage, "reason": f"status 0x{status_said:04X}"}
     relaying = {n for n, each in config.listeners.items() if each.acknowledge == "delivered"}
     refusals = [
         {**each, "reason": "what a destination answered"}

@@ -17,7 +17,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
 from router.config import load
 from router.operate.words import needs_attention
-from router.testing import RouterUnderTest, make_dataset
+from router.testing import Answer, Archive, RouterUnderTest, make_dataset
 from router.testing.routers import store
 from router.wire import Peer, connect
 from tests.conftest import REPOSITORY
@@ -62,15 +62,15 @@ def page(tmp_path_factory):
         router.close()
 
 
-def associate(router):
-    peer = Peer("127.0.0.1", router.port("main"), "ROUTER", "SENDER")
+def associate(router, to="main"):
+    peer = Peer("127.0.0.1", router.port(to), "ROUTER", "SENDER")
     offered = (CTImageStorage, "1.2.840.10008.1.1")
     return connect(peer, [(each, [ExplicitVRLittleEndian]) for each in offered])
 
 
-def send(router, *datasets):
+def send(router, *datasets, to="main"):
     """In one association; the statuses answered."""
-    association = associate(router)
+    association = associate(router, to)
     statuses = [store(association, dataset).status for dataset in datasets]
     association.release()
     return statuses
@@ -230,6 +230,33 @@ def test_nothing_of_a_patient_or_a_study_is_told(run, wait_until):
             for name in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")]  # fmt: skip
     assert [value for value in (*known.values(), *uids) if value in told] == []
     assert "SENDER" not in ask(router.web, "/metrics")[2]  # whoever calls may call himself anything
+
+
+def test_what_a_destination_says_is_not_told_but_by_its_status(run_router, wait_until):
+    said = "Doe^Jane does not fit"
+    with Archive("PACS") as archive:
+        archive.answer(Answer(0xC000, said), Answer(0xA700, said))
+        once = "associations: 1, retry: {first: 1 h, longest: 1 h}"
+        router = located(
+            run_router(
+                "listeners:\n"
+                "  main: {port: 0, bind: 127.0.0.1}\n"
+                "  waits: {port: 0, bind: 127.0.0.1, acknowledge: delivered}\n"
+                f"destinations: {{pacs: {archive.destination[:-1]}, {once}}}}}\n"
+                "routes: [{name: all, to: pacs}]\n"
+                "spool: {keep_free: 1 KiB}\n"
+                "web: {port: 0}\n"
+            )
+        )
+        assert send(router, make_dataset(), to="waits") == [0xC000]
+        assert send(router, make_dataset()) == [0x0000]
+        wait_until(lambda: router.ask("status")["outages"], timeout=60)
+        wait_until(lambda: metrics(router.web)["dicom_router_destination_up", "pacs"] == 0, 60)
+        assert json.dumps(router.ask("status")).count(said) == 3  # refused, failing, down
+        told = "".join(ask(router.web, path)[2] for path in ("/", "/metrics", "/status.json"))
+        assert "Doe^Jane" not in told
+        assert "0xC000: what a destination answered; the sender must send again" in told
+        assert "status 0xA700; 2 instances of 2 studies" in told
 
 
 def test_metrics_come_as_open_metrics_where_that_is_wanted(page):
