@@ -110,7 +110,8 @@ def test_one_study_over_several_associations_and_listeners_between_others(run_ro
     until(lambda: len(arrived(router, "vna")) == 10, "what does not wait is delivered")
     until(lambda: len(told(router)) == 1, "the one whose sender is done is complete")
     assert told(router)[0]["instances"] == [content(path)[0] for path in other]
-    assert arrived(router, "whole") == {content(path) for path in other}
+    whole = {content(path) for path in other}
+    until(lambda: arrived(router, "whole") == whole, "then it is delivered as a whole")
     for path in one[6:]:
         assert store(first, path) == 0
     first.release()
