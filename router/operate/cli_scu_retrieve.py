@@ -197,7 +197,9 @@ def _end(peer: str, service: str, final: QueryResponse, inbox: Inbox | None, as_
         print_json({**said, **numbers})
     else:
         words = ", ".join(f"{number} {name}" for name, number in numbers.items() if number)
-        click.echo(f"{service} ended with 0x{final.status:04X}: {words or 'nothing to send'}")
+        if not words and not final.status:
+            words = "nothing to send"
+        click.echo(f"{service} ended with 0x{final.status:04X}{words and f': {words}'}")
         if final.error_comment:
             say(f"{peer}: {final.error_comment}", err=True)
     is_good = not final.status and not numbers["failed"] and not (inbox and inbox.failed)

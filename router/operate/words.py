@@ -68,7 +68,8 @@ def _untold(studies: Status) -> str:
 
 
 def _refusal(refusal: Status, now: datetime) -> str:
-    sender = f"{refusal['calling_ae_title']} ({refusal['address']})"
+    title, address = refusal["calling_ae_title"], refusal["address"]
+    sender = f"{title} ({address})" if title else address  # none where it got no further than TLS
     last = f"last {ago(refusal['last'], now)}"
     if not refusal["status"]:  # an association, not an instance
         rejected = counted(refusal["count"], "association")

@@ -134,7 +134,7 @@ def shake_hands(connection: SecureSocket, timeout: float) -> None:
 def why_refused(error: OSError) -> str:
     """What went wrong in a handshake, in OpenSSL's words: never a name the peer has sent."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"certificate not accepted: {error.verify_message}"
+        return f"certificate not accepted: {error.verify_message.removesuffix('.')}"
     if isinstance(error, ssl.SSLError) and error.reason:
         return error.reason.replace("_", " ").lower()
     return error.strerror or str(error) or type(error).__name__

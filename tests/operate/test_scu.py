@@ -111,7 +111,7 @@ def test_move_to_somebody_else_tells_how_it_ended(pacs, archive, tmp_path):
     study = f"StudyInstanceUID={study_of(archive, 'Roe^Jim')}"
     unknown = run("move", pacs, "--to", "NOBODY", "-k", study)
     assert unknown.exit_code == 1
-    assert "C-MOVE ended with 0xA801" in unknown.stdout
+    assert unknown.stdout == "C-MOVE ended with 0xA801\n"
 
 
 def test_a_destination_is_asked_where_its_query_service_is(pacs, archive, tmp_path):

@@ -208,6 +208,25 @@ def status(**more: object) -> dict:
                 "0x0124: No route takes it; the sender must send again"
             ],
         ),
+        (
+            status(
+                refusals=[
+                    {
+                        "listener": "radiology",
+                        "calling_ae_title": "",
+                        "address": "10.1.4.7",
+                        "status": None,
+                        "reason": "TLS: peer did not return a certificate",
+                        "count": 1,
+                        "last": ago(minutes=5),
+                    }
+                ]
+            ),
+            [
+                "1 association from 10.1.4.7 rejected, last 5 min ago: "
+                "TLS: peer did not return a certificate"
+            ],
+        ),
     ],
 )
 def test_a_sentence_for_everything_somebody_should_look_at(found, sentences):
