@@ -79,7 +79,7 @@ def test_a_misspelt_name_selects_nothing_and_says_so(say, folder, command, kind,
     with Spool(folder / "spool"):
         pass
     code, said = say("queue", command, f"--{kind}", "vnaa")
-    assert (code, said) == (1, f"there is no {kind} 'vnaa'; there are: {there}\n")
+    assert (code, said) == (2, f"there is no {kind} 'vnaa'; there are: {there}\n")
 
 
 @pytest.mark.parametrize("answer", [b'{"resu', b"no JSON"])

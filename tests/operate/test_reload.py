@@ -364,7 +364,8 @@ def test_a_destination_may_go_and_what_waits_is_discarded_with_a_record(run_rout
     until(lambda: router.ask("queue count", destination="gone") == 1, "it waits")
     router.config.write_text(written())
     until(lambda: _state(router, path) == "discarded", "it is discarded")
-    assert "destination.discarded destination=gone count=1" in router.log.read_text()
+    said = "destination.discarded destination=gone count=1"
+    until(lambda: said in router.log.read_text(), "it is told")
 
 
 def test_a_destination_that_goes_gets_what_waits_for_it_also_after_a_restart(
