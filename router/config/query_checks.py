@@ -79,7 +79,10 @@ def _check_direct(entry: Section, root: Section, findings: Findings) -> None:
         query = destination.get("query")
         gets = isinstance(query, Section) and _word(query.get("retrieve")) == "get"
         if name in upstreams and gets:
-            message = f"`direct` needs C-MOVE, and upstream '{name}' has `retrieve: get`"
+            message = (
+                f"`direct` needs C-MOVE, and upstream '{name}' has `retrieve: get`: use `through`, "
+                "or `retrieve: move`"
+            )
             findings.wrong(instances, message)
 
 

@@ -94,6 +94,8 @@ def run_demo(studies: int, slices: int, stay: bool) -> int:
                 soft_wrap=True,
             )
             _until_interrupted()
+        else:
+            console.print("All of it is removed now; with --stay it goes on, to look around.")
     return 0 if complete and not failed else 1
 
 

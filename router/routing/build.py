@@ -94,6 +94,9 @@ def build_plugin(spec: PluginSpec, sources: Mapping[Path, bytes] | None = None) 
         return plugin(*spec.arguments, **spec.named)
     except (ValueError, TypeError) as error:
         raise PluginError(str(error)) from None
+    except FileNotFoundError as error:  # most often one that an option names
+        said = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        raise PluginError(said) from None
     except (Exception, SystemExit) as error:
         raise PluginError(f"{error} ({describe(error)})") from None
 

@@ -50,7 +50,7 @@ def mistakes(tmp_path, **changes):
         (
             {"query": ", query: {retrieve: get}", "more": "    instances: direct"},
             13,
-            "`direct` needs C-MOVE",
+            "'pacs' has `retrieve: get`: use `through`, or `retrieve: move`",
         ),
         ({**INDEXED, "more": "    instances: direct"}, 13, "'vna' is a folder: use `through`"),
     ],

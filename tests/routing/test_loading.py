@@ -185,6 +185,21 @@ def test_a_plugin_file_that_cannot_be_imported_says_where(tmp_path):
     assert f"{tmp_path / 'bad.py'}:2" in mistake.message
 
 
+def test_a_file_that_a_constructor_misses_is_named_and_nothing_else(tmp_path):
+    (tmp_path / "table.py").write_text(
+        "from pathlib import Path\nfrom router import hookimpl\n\n"
+        "class Table:\n"
+        "    def __init__(self, file: Path) -> None:\n"
+        "        self.text = file.read_text()\n\n"
+        "    @hookimpl\n"
+        "    def verify_instance(self, instance):\n"
+        "        pass\n"
+    )
+    chain = "[{table.py:Table: {file: gone.csv}}]"
+    (mistake,) = mistakes(tmp_path, f"routes: [{{name: r, chain: {chain}, to: [pacs]}}]")
+    assert mistake.message == f"{tmp_path / 'gone.csv'}: No such file or directory"
+
+
 def test_a_constructor_with_one_positional_only_parameter_gets_its_options_whole(tmp_path):
     assert (
         mistakes(tmp_path, "routes: [{name: r, chain: [{remove: [PatientComments]}], to: [pacs]}]")
