@@ -36,8 +36,7 @@ STORAGE_ERRORS = (apsw.FullError, apsw.IOError, apsw.CorruptError, apsw.ReadOnly
 NO_SPACE = "no space left for the ledger: free some on the spool's filesystem"
 LOCKED = "another program has locked the ledger: nothing but the router may write to it"
 MOST_PER_COMMIT = 512
-GATHER = 0.005  # seconds in which nothing more came
-GATHER_MOST = 0.05  # seconds, however much comes
+GATHER = 0.005  # seconds; with 50, chains and destinations that keep up wait for the ledger
 SYNC_AFTER = 0.05  # seconds
 IDLE = 0.25  # seconds without a write, after which a checkpoint is in nobody's way
 WAL_WHEN_IDLE = 256  # pages of 4 KiB
@@ -64,7 +63,6 @@ class Writer:
         self._wal = -1
         self._unsynced_since = 0.0  # the time of the first commit no sync has followed
         self._begin_at = 0.0  # when what is there is to be committed
-        self._begin_by = 0.0  # what that is never put off beyond
         self._broken: str | None = None
         self._wal_pages = 0
         self._checkpointed = 0  # of these, so many were already tried to be saved
@@ -106,9 +104,6 @@ class Writer:
                 self._begin_at = 0.0
             elif len(self._operations) == 1:
                 self._begin_at = time.monotonic() + GATHER
-                self._begin_by = time.monotonic() + GATHER_MOST
-            elif self._begin_at:
-                self._begin_at = min(time.monotonic() + GATHER, self._begin_by)
             if waited_for or len(self._operations) == 1:
                 self._wake.notify()
         return future

@@ -1,14 +1,13 @@
 """Many threads at once: nothing is lost, and nothing is handed out twice."""
 
 import threading
-import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from router.spool import Attempt, Selection, Spool, writer
-from tests.spool.making import NOW, accept, arrival, planned, processed
+from tests.spool.making import NOW, accept, planned, processed
 
 INSTANCES = 400
 
@@ -85,14 +84,3 @@ def test_the_log_of_the_ledger_does_not_grow_without_end(
         accept(spool, planned("pacs"), uid=f"1.{number}")
     wal = spool.directory / "ledger.db-wal"
     assert wal.stat().st_size < 250 * 4096
-
-
-def test_what_keeps_coming_is_not_put_off_for_ever(spool: Spool) -> None:
-    """What nobody waits for is recorded together with what follows, but it is recorded."""
-    again = arrival(spool)
-    first = spool.ledger.accept(again, waited_for=False)
-    until = time.monotonic() + 20
-    while not first.done() and time.monotonic() < until:
-        spool.ledger.accept(again, waited_for=False)
-        time.sleep(0)
-    assert first.done()
