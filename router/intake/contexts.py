@@ -40,6 +40,12 @@ def is_storage(sop_class_uid: str) -> bool:
     return kind == "SOP Class" and "Storage" in name and not name.startswith(_NOT_STORED_BY_C_STORE)
 
 
+def name(abstract_syntax: str) -> str:
+    """The standard's name of a UID, or the UID itself."""
+    known = UID_dictionary.get(abstract_syntax)
+    return known[0] if known else abstract_syntax
+
+
 def answer(offer: ContextOffer, wanted: Literal["all"] | Sequence[str]) -> str | int:
     """The transfer syntax accepted, or that none will do, as PS3.8 table 9-18 has it."""
     chosen = choose_transfer_syntax(offer.transfer_syntaxes, wanted)

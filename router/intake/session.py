@@ -86,10 +86,17 @@ class StoreSession(Session):
         self._assumed = generation.routes.character_sets.get(self.association.peer)
         self._names_patients = generation.config.logging.patient_data
         self._accepted = self._refused = 0
+        self._answers: dict[str, str | int] = {}  # by abstract syntax
         spool.ledger.association_began(self.association)
         log.info("association.accepted %s", telling.who(self.association))
 
     def answer(self, offer: ContextOffer) -> str | int:
+        answer = self._answer(offer)
+        if isinstance(self._answers.get(offer.abstract_syntax, 0), int):  # one syntax is enough
+            self._answers[offer.abstract_syntax] = answer
+        return answer
+
+    def _answer(self, offer: ContextOffer) -> str | int:
         if offer.abstract_syntax == contexts.VERIFICATION:
             allowed = "echo" in self._admitted.services
             return contexts.answer(offer, "all") if allowed else contexts.USER_REJECTION
@@ -159,12 +166,19 @@ class StoreSession(Session):
         if self._file is not None:
             self._file.close()
         self._spool.ledger.association_ended(self.association)
+        self._tell_unanswered()
         log.info(
             "association.ended %s how=%s accepted=%d refused=%d",
             telling.who(self.association), how, self._accepted, self._refused,
         )  # fmt: skip
         if self._retrieve is None:  # which is on an association of our own
             self._chain.association_ended(self.association)
+
+    def _tell_unanswered(self) -> None:
+        """Say what was asked for and not agreed on: of its reason the other side hears a number."""
+        why = telling.not_agreed(self.association, self._answers)
+        if why and not any(isinstance(answer, str) for answer in self._answers.values()):
+            self._record_refusal("", 0, f"nothing it asks for is accepted: {why}")
 
     def _decide(self, received: Received) -> Response:
         """Everything between the last fragment and the answer; Success is said here only."""
@@ -276,15 +290,11 @@ class StoreSession(Session):
         """Say no so that it is found again: the sender still has the instance, and must send it."""
         self._refused += 1
         telling.refused(self.association, request, response)
-        self._spool.ledger.refused(
-            IntakeRefusal(
-                datetime.now(UTC),
-                self.association.listener,
-                self.association.calling_ae_title,
-                self.association.address,
-                request.sop_instance_uid,
-                response.status,
-                response.error_comment,
-            )
-        )
+        self._record_refusal(request.sop_instance_uid, response.status, response.error_comment)
         return response
+
+    def _record_refusal(self, sop_instance_uid: str, status: int, reason: str) -> None:
+        who = self.association
+        sender = (who.listener, who.calling_ae_title, who.address)
+        refusal = IntakeRefusal(datetime.now(UTC), *sender, sop_instance_uid, status, reason)
+        self._spool.ledger.refused(refusal)

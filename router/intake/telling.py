@@ -5,15 +5,25 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from router.intake import contexts
 from router.intake.arrivals import identifiers
 from router.wire import quoted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from router.instance import Association
     from router.intake.receiver import Received
     from router.wire import Response, StoreRequest
 
 log = logging.getLogger("router.intake")
+
+_WHY_NOT = {
+    contexts.USER_REJECTION: "not for this sender",
+    contexts.ABSTRACT_SYNTAX_NOT_SUPPORTED: "no service here",
+    contexts.TRANSFER_SYNTAXES_NOT_SUPPORTED: "none of its transfer syntaxes",
+}
+_MOST_NAMED = 5
 
 
 def who(association: Association) -> str:
@@ -39,3 +49,18 @@ def refused(association: Association, request: StoreRequest, response: Response)
         who(association), quoted(request.sop_instance_uid), response.status,
         quoted(response.error_comment),
     )  # fmt: skip
+
+
+def not_agreed(association: Association, answers: Mapping[str, str | int]) -> str:
+    """What was proposed and not accepted, by abstract syntax with the reason; `""`: nothing."""
+    found = [
+        f"{contexts.name(uid)} ({_WHY_NOT[answer]})"
+        for uid, answer in answers.items()
+        if isinstance(answer, int)
+    ]
+    if not found:
+        return ""
+    more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
+    named = ", ".join(found[:_MOST_NAMED]) + more
+    log.info("association.not_agreed %s contexts=%s", who(association), quoted(named))
+    return named

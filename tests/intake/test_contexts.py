@@ -114,6 +114,28 @@ def test_echo_is_answered(station):
     association.release()
 
 
-def test_of_nothing_acceptable_nothing_is_accepted(station):
+def test_of_nothing_acceptable_nothing_is_accepted_and_that_is_recorded(station, wait_until):
+    found = station(listener=f"transfer_syntaxes: [{EXPLICIT}]")
     with pytest.raises(NoAcceptedContext):
-        station().associate([(FIND, [IMPLICIT])])
+        found.associate([(FIND, [IMPLICIT]), (CT, [IMPLICIT]), (PRIVATE, [JPEG_LS])])
+    wait_until(lambda: found.spool.ledger.summary().refusals)
+    [refusal] = found.spool.ledger.summary().refusals
+    assert refusal.status == 0
+    assert refusal.reason == (
+        "nothing it asks for is accepted: Study Root Query/Retrieve Information Model - FIND "
+        "(no service here), CT Image Storage (none of its transfer syntaxes), "
+        f"{PRIVATE} (none of its transfer syntaxes)"
+    )
+
+
+def test_what_is_not_agreed_on_is_logged_where_something_is(station, wait_until, caplog):
+    caplog.set_level("INFO", "router.intake")
+    found = station(more="peers: {echoes: {calling_ae_titles: ['*'], services: [echo]}}")
+    many = [(f"{PRIVATE}.{number}", [EXPLICIT]) for number in range(7)]
+    proposed = [(VERIFICATION, [DEFLATED]), (VERIFICATION, [IMPLICIT]), *many]
+    found.associate(proposed).release()
+    wait_until(lambda: "association.ended" in caplog.text)
+    told = [each for each in caplog.messages if each.startswith("association.not_agreed ")]
+    named = ", ".join(f"{uid} (not for this sender)" for uid, _ in many[:5])
+    assert [each.partition(" contexts=")[2] for each in told] == [f"'{named} and 2 more'"]
+    assert found.spool.ledger.summary().refusals == ()
