@@ -17,6 +17,7 @@ from router.routing.build import Plugins
 from router.routing.run import run_chain
 from router.routing.spec import chain_spec
 from router.spool.records import Processed
+from tests.conftest import require
 from tests.routing.helpers import RECEIVED, association, read_config
 
 if TYPE_CHECKING:
@@ -43,10 +44,12 @@ routes:
 """
 SAMPLE = 30  # of the files a run without `soak` looks at
 
-pytestmark = [
-    pytest.mark.skipif(not shutil.which("dciodvfy"), reason="dciodvfy is not installed"),
-    pytest.mark.filterwarnings("ignore::UserWarning"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
+
+@pytest.fixture(autouse=True)
+def validator() -> None:
+    require(shutil.which("dciodvfy") is not None, "dciodvfy is not installed")
 
 
 def files(data: Path) -> list[Path]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import require
 from tests.spool.test_crash import check_recovery, start
 
 EXT4_IOC_SHUTDOWN = 0x8004587D
@@ -49,7 +50,7 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
         disk = Disk(tmp_path)
         disk.mount()
     except (OSError, subprocess.CalledProcessError):
-        pytest.skip("cutting the power needs root, mkfs.ext4 and a loop device")
+        require(False, "cutting the power needs root, mkfs.ext4 and a loop device")
     yield disk
     disk.unmount()
 
